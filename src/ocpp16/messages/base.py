@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, dataclass_transform
 
 import msgspec
 from msgspec import Meta
@@ -71,6 +71,7 @@ def format_timestamp(time: datetime) -> str:
     return stamp.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True)
 class Type(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
     """Base of all data types of OCPP 1.6. Unknown members are no error: see `tolerance.py`."""
 
