@@ -1,0 +1,38 @@
+"""Shows the story: coloured on a terminal, plain lines otherwise. The only place that prints."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+
+from rich.console import Console
+from rich.text import Text
+
+from everest.demo.story import Line
+
+STYLES = {"OCPP": "cyan", "card": "yellow", "car": "green", "story": "bold"}
+
+
+class Narrator:
+    """Prints lines with the time of day. On a terminal with colours, in a pipe as plain text of the same columns."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(file=sys.stdout, highlight=False, soft_wrap=True)
+
+    def tell(self, line: Line) -> None:
+        time = datetime.now().astimezone().strftime("%H:%M:%S.%f")[:12]
+        style = "bold red" if line.alarming else STYLES.get(line.who, "")
+        text = Text()
+        text.append(f"{time}  ", style="dim")
+        text.append(f"{line.who:<8}", style=style or "magenta")
+        text.append(f"{line.arrow:<3}", style="bold")
+        text.append(line.text, style=style)
+        self.console.print(text)
+
+    def say(self, text: str) -> None:
+        """A line of the demo itself."""
+        self.tell(Line("story", text))
+
+    def plain(self, text: str) -> None:
+        """Text as it is, for help and errors of commands."""
+        self.console.print(Text(text))
