@@ -20,6 +20,18 @@ from ocpp16.messages.charging_profile import (
     ChargingSchedule,
     ChargingSchedulePeriod,
 )
+from ocpp16.messages.codec import (
+    PayloadError,
+    Violation,
+    check,
+    decode,
+    decode_request,
+    decode_response,
+    encode,
+    encode_payload,
+    request_types,
+    response_types,
+)
 from ocpp16.messages.core import (
     AuthorizeRequest,
     AuthorizeResponse,
@@ -153,6 +165,11 @@ from ocpp16.messages.smart_charging import (
     SetChargingProfileRequest,
     SetChargingProfileResponse,
 )
+from ocpp16.messages.tolerance import (
+    Report,
+    Tolerated,
+    loose_time,
+)
 from ocpp16.messages.types import (
     AuthorizationStatus,
     ChargingProfileKindType,
@@ -258,6 +275,7 @@ __all__ = [
     "MeterValue",
     "MeterValuesRequest",
     "MeterValuesResponse",
+    "PayloadError",
     "Phase",
     "ReadingContext",
     "Reason",
@@ -268,6 +286,7 @@ __all__ = [
     "RemoteStartTransactionResponse",
     "RemoteStopTransactionRequest",
     "RemoteStopTransactionResponse",
+    "Report",
     "Request",
     "ReservationStatus",
     "ReserveNowRequest",
@@ -297,6 +316,7 @@ __all__ = [
     "StopTransactionRequest",
     "StopTransactionResponse",
     "Timestamp",
+    "Tolerated",
     "TriggerMessageRequest",
     "TriggerMessageResponse",
     "TriggerMessageStatus",
@@ -312,7 +332,17 @@ __all__ = [
     "UpdateType",
     "UploadLogStatusEnumType",
     "ValueFormat",
+    "Violation",
+    "check",
+    "decode",
+    "decode_request",
+    "decode_response",
+    "encode",
+    "encode_payload",
     "format_timestamp",
+    "loose_time",
     "parse_timestamp",
+    "request_types",
+    "response_types",
     "to_timestamp",
 ]
