@@ -2,7 +2,7 @@
 
 What may wait, what is sent next, how long an answer may take, when a refused message is tried again and when it is
 given up, and what leaves when the queues are full. The flow that uses them is `dispatcher.py`.
-May import: store.rows, msgspec. Must not import: asyncio, the store, the wire, any capability.
+May import: actions, store.rows, msgspec. Must not import: asyncio, the store, the wire, any capability.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from ocpp16.actions import ACTIONS
 from ocpp16.store.rows import QueuedMessage, QueueName
 
-TRANSACTION_ACTIONS = frozenset({"StartTransaction", "StopTransaction", "MeterValues", "SecurityEventNotification"})
+TRANSACTION_ACTIONS = frozenset(action.name for action in ACTIONS.values() if action.transaction_related)
 """What goes into the transaction queue, in strict order and never dropped while offline (libocpp 3.8.1)."""
 
 ANSWER_NEEDED = frozenset({"BootNotification", "StartTransaction"})

@@ -147,17 +147,17 @@ def _change_transactions(tables: _Tables, change: PutTransaction | UpdateMeter |
         case PutTransaction(row):
             tables.transactions[row.session_id] = row
         case UpdateMeter(session_id, meter_last, meter_last_time):
-            if row := tables.transactions.get(session_id):
+            if known := tables.transactions.get(session_id):
                 tables.transactions[session_id] = msgspec.structs.replace(
-                    row, meter_last=meter_last, meter_last_time=meter_last_time
+                    known, meter_last=meter_last, meter_last_time=meter_last_time
                 )
         case AddSample(session_id, meter_value):
             tables.samples[session_id] = (*tables.samples.get(session_id, ()), meter_value)
         case PruneTransactions(ended_before):
-            for row in list(tables.transactions.values()):
-                if row.csms_ack and row.time_end is not None and row.time_end < ended_before:
-                    del tables.transactions[row.session_id]
-                    tables.samples.pop(row.session_id, None)
+            for ended in list(tables.transactions.values()):
+                if ended.csms_ack and ended.time_end is not None and ended.time_end < ended_before:
+                    del tables.transactions[ended.session_id]
+                    tables.samples.pop(ended.session_id, None)
 
 
 def _change_authorization(
