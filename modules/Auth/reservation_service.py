@@ -1,0 +1,236 @@
+"""Carries out what the reservation book decides: EVSE commands, updates, expiry, persistence (station 1.10).
+
+Lives here: `ReservationService`. Changes that talk to EVSEs take turns under one lock, in the order they came. The
+EVSEs never wait for Auth while they answer, so holding the lock over their commands cannot block.
+May not be imported here: the token flow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from everest.contracts.types.reservation import (
+    Reservation,
+    ReservationResult,
+    ReservationUpdateStatus,
+)
+from everest.contracts.types.reservation import (
+    ReservationUpdateStatusReservationStatus as ReservationStatus,
+)
+
+from .evse_commands import EvseCommands
+from .reservations import ReservationBook
+from .timers import Spawn, Timers
+
+log = logging.getLogger(__name__)
+GLOBAL_ID = -1
+"""Reservation id of an EVSE that is held for the global reservations as a whole."""
+
+Save = Callable[[list[dict[str, Any]]], Awaitable[None]]
+
+
+def parse_time(text: str) -> datetime | None:
+    """An RFC 3339 time, UTC where no zone is given; None if it is no time."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+class ReservationService:
+    """The provider's side of `reservation`, over a `ReservationBook`."""
+
+    def __init__(
+        self,
+        book: ReservationBook,
+        evses: EvseCommands,
+        *,
+        spawn: Spawn,
+        now: Callable[[], datetime],
+        publish: Callable[[ReservationUpdateStatus], None],
+        save: Save | None = None,
+    ) -> None:
+        self.book = book
+        self._evses = evses
+        self._spawn = spawn
+        self._now = now
+        self._send = publish
+        self._save_entries = save
+        self._expiry_timers = Timers(spawn, "reservation expiry")
+        self._turn = asyncio.Lock()
+
+    def _publish(self, reservation_id: int, status: ReservationStatus) -> None:
+        self._send(ReservationUpdateStatus(reservation_id=reservation_id, reservation_status=status))
+
+    # ------------------------------------------------------------------------------------------------- commands
+
+    async def reserve_now(self, reservation: Reservation) -> ReservationResult:
+        """The table of station 1.10; an accepted reservation is announced, timed and stored."""
+        async with self._turn:
+            result = await self._make(reservation)
+            await self._changed()
+            return result
+
+    async def _make(self, reservation: Reservation) -> ReservationResult:
+        expiry = parse_time(reservation.expiry_time)
+        if expiry is None or expiry <= self._now():
+            log.warning(
+                "reservation %d: expiry_time %r has passed", reservation.reservation_id, reservation.expiry_time
+            )
+            return ReservationResult.Rejected
+        replaced = self._forget(reservation.reservation_id)
+        result = self.book.place(reservation)
+        if result is ReservationResult.Accepted and not await self._reserve_evse(reservation):
+            self.book.remove(reservation.reservation_id)
+            result = ReservationResult.Rejected
+        accepted = result is ReservationResult.Accepted
+        if replaced is not None and not (accepted and replaced == reservation.evse_id):
+            await self._evses.cancel_reservation(replaced)
+        if accepted:
+            self._announce(reservation, expiry)
+        return result
+
+    def _forget(self, reservation_id: int) -> int | None:
+        """Take a reservation out of book and timers; returns its EVSE, if it had one."""
+        self._expiry_timers.stop(reservation_id)
+        entry = self.book.remove(reservation_id)
+        return entry[0] if entry is not None else None
+
+    async def _reserve_evse(self, reservation: Reservation) -> bool:
+        if reservation.evse_id is None:
+            return True
+        return await self._evses.reserve(reservation.evse_id, reservation.reservation_id)
+
+    def _announce(self, reservation: Reservation, expiry: datetime) -> None:
+        reservation_id = reservation.reservation_id
+        if self.book.find(reservation_id) is None:
+            return  # a token used it while the EVSE was being asked
+        delay = (expiry - self._now()).total_seconds()
+        self._expiry_timers.start(reservation_id, delay, lambda: self._end(reservation_id, ReservationStatus.Expired))
+        self._publish(reservation_id, ReservationStatus.Placed)
+
+    async def cancel(self, reservation_id: int) -> bool:
+        """cancel_reservation: True if there was such a reservation. No update is published."""
+        async with self._turn:
+            entry = self.book.find(reservation_id)
+            if entry is None:
+                return False
+            evse_id = self._forget(reservation_id)
+            if evse_id is not None:
+                await self._evses.cancel_reservation(evse_id)
+            await self._changed()
+            return True
+
+    # ------------------------------------------------------------------------------------------------- ends
+
+    async def _end(self, reservation_id: int, status: ReservationStatus) -> None:
+        """A reservation ends without a command: expired, or no longer to be kept."""
+        async with self._turn:
+            await self._drop(reservation_id, status)
+            await self._changed()
+
+    async def _drop(self, reservation_id: int, status: ReservationStatus) -> None:
+        if self.book.find(reservation_id) is None:
+            return
+        evse_id = self._forget(reservation_id)
+        if evse_id is not None:
+            await self._evses.cancel_reservation(evse_id)
+        self._publish(reservation_id, status)
+
+    def use(self, reservation_id: int, evse_id: int) -> None:
+        """A token used the reservation at this EVSE, which drops it by itself with the transaction."""
+        self._forget(reservation_id)
+        self.book.held.discard(evse_id)
+        self._spawn(self._after_use(), name=f"reservation {reservation_id} used")
+
+    async def _after_use(self) -> None:
+        async with self._turn:
+            await self._changed()
+
+    def ended_by_evse(self, evse_id: int) -> None:
+        """The EVSE published ReservationEnd. If the book still holds a reservation there, the EVSE ended it by
+        itself.
+        """
+        self.book.held.discard(evse_id)
+        reservation = self.book.by_evse.get(evse_id)
+        if reservation is not None:
+            ending = self._end(reservation.reservation_id, ReservationStatus.Removed)
+            self._spawn(ending, name=f"reservation {reservation.reservation_id} ended by EVSE {evse_id}")
+
+    def review(self) -> None:
+        """Connectors changed: end what cannot be kept, and see which EVSEs the global reservations need."""
+        if self.book.by_evse or self.book.anywhere or self.book.held:
+            self._spawn(self._review(), name="reservation review")
+
+    async def _review(self) -> None:
+        async with self._turn:
+            lost = self.book.lost()
+            for reservation_id in lost:
+                await self._drop(reservation_id, ReservationStatus.Removed)
+            if lost:
+                await self._changed()
+            else:
+                await self._hold_evses()
+
+    async def _changed(self) -> None:
+        await self._hold_evses()
+        await self._save()
+
+    async def _hold_evses(self) -> None:
+        """Reserve the EVSEs that global reservations need all of, release those no longer needed (station 1.10)."""
+        wanted = self.book.exhausted() | self.book.occupied_holds()
+        for evse_id in sorted(wanted - self.book.held):
+            if await self._evses.reserve(evse_id, GLOBAL_ID):
+                self.book.held.add(evse_id)
+                self._publish(GLOBAL_ID, ReservationStatus.Placed)
+        for evse_id in sorted(self.book.held - wanted):
+            self.book.held.discard(evse_id)
+            if self.book.is_releasable(evse_id):
+                await self._evses.cancel_reservation(evse_id)
+
+    # ------------------------------------------------------------------------------------------------- persistence
+
+    async def _save(self) -> None:
+        if self._save_entries is None:
+            return
+        entries: list[dict[str, Any]] = []
+        for evse_id, reservation in self.book.all():
+            entry = {} if evse_id is None else {"evse_id": evse_id}
+            entries.append({**entry, "reservation": msgspec.to_builtins(reservation)})
+        await self._save_entries(entries)
+
+    async def load(self, entries: object) -> None:
+        """Make the stored reservations again by the same rules; refused ones are reported as Removed."""
+        if entries is None:
+            return
+        async with self._turn:
+            for entry in entries if isinstance(entries, list) else [entries]:
+                reservation = _stored(entry)
+                if reservation is None:
+                    log.error("stored reservation dropped, it cannot be read: %r", entry)
+                elif await self._make(reservation) is not ReservationResult.Accepted:
+                    self._publish(reservation.reservation_id, ReservationStatus.Removed)
+            await self._changed()
+
+    def close(self) -> None:
+        """Stop the expiry timers; the reservations stay stored."""
+        self._expiry_timers.stop_all()
+
+
+def _stored(entry: object) -> Reservation | None:
+    """One entry `{"evse_id": n, "reservation": {...}}` of the store; None if it is none."""
+    if not isinstance(entry, dict):
+        return None
+    try:
+        reservation = msgspec.convert(entry.get("reservation"), Reservation)
+        evse_id = msgspec.convert(entry.get("evse_id"), int | None)
+    except msgspec.ValidationError:
+        return None
+    return reservation if evse_id is None else msgspec.structs.replace(reservation, evse_id=evse_id)
