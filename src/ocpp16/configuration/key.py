@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -47,6 +47,18 @@ class Effect(StrEnum):
     FIRST_USE = "first use"
 
 
+class Facts(TypedDict, total=False):
+    """The optional facts of a row, see `Key`."""
+
+    required: bool
+    default: Any
+    absent: Any
+    bounds: tuple[int | None, int | None]
+    length: tuple[int | None, int | None]
+    unit: str
+    separator: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Key(Generic[T_co]):
     """One row. `configuration[key]` is a T: the value if present, else the default, else `absent`."""
@@ -63,12 +75,10 @@ class Key(Generic[T_co]):
     """Written into the section if the key is missing there; None: the key stays absent."""
     absent: Any = None
     """What is read while the key, or its whole section, is absent. The key is then unknown to the CSMS."""
-    minimum: int | None = None
-    maximum: int | None = None
-    """Of integers and numbers."""
-    min_length: int | None = None
-    max_length: int | None = None
-    """Of texts, in characters."""
+    bounds: tuple[int | None, int | None] = (None, None)
+    """Least and greatest integer or number."""
+    length: tuple[int | None, int | None] = (None, None)
+    """Least and greatest number of characters of a text."""
     unit: str = ""
     separator: str = ","
     """Between the items of `TEXTS` in GetConfiguration."""

@@ -1,146 +1,159 @@
-"""The table of all configuration keys (libocpp 1.5), as typed objects: `configuration[keys.HeartbeatInterval]` is an int.
+"""The table of all configuration keys (libocpp 1.5) as typed objects: `configuration[keys.HeartbeatInterval]` is an int.
 
-Literal rows only. Access is the effective one, with the mismatches of DEPARTURE 3 resolved as declared. The JSON schemas
-in `profile_schemas/` are generated from this table (`python -m ocpp16.configuration.schemas`).
+Literal rows only, hence the length. Access is the effective one, the mismatches of DEPARTURE 3 resolved as declared.
+The JSON schemas in `profile_schemas/` are generated from this table (`python -m ocpp16.configuration.schemas`).
 May import: key. Must not import: anything else.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
-from ocpp16.configuration.key import Access, Effect, Key, Kind
+from ocpp16.configuration.key import Access, Effect, Facts, Key, Kind
 
-
-def _boolean(section: str, name: str, meaning: str, *, absent: bool = False, **facts: Any) -> Key[bool]:
-    return Key(section, name, Kind.BOOLEAN, meaning, absent=absent, **facts)
-
-
-def _integer(section: str, name: str, meaning: str, **facts: Any) -> Key[int]:
-    return Key(section, name, Kind.INTEGER, meaning, **facts)
-
-
-def _optional_integer(section: str, name: str, meaning: str, **facts: Any) -> Key[int | None]:
-    return Key(section, name, Kind.INTEGER, meaning, **facts)
-
-
-def _number(section: str, name: str, meaning: str, **facts: Any) -> Key[float]:
-    return Key(section, name, Kind.NUMBER, meaning, **facts)
-
-
-def _text(section: str, name: str, meaning: str, **facts: Any) -> Key[str]:
-    return Key(section, name, Kind.TEXT, meaning, **facts)
-
-
-def _optional_text(section: str, name: str, meaning: str, **facts: Any) -> Key[str | None]:
-    return Key(section, name, Kind.TEXT, meaning, **facts)
-
-
-def _texts(section: str, name: str, meaning: str, **facts: Any) -> Key[tuple[str, ...]]:
-    return Key(section, name, Kind.TEXTS, meaning, **facts)
+RO, RW, WO = Access.RO, Access.RW, Access.WO
+IMMEDIATE, RESTART, REBOOT_REQUIRED, RECONNECT = (
+    Effect.IMMEDIATE,
+    Effect.RESTART,
+    Effect.REBOOT_REQUIRED,
+    Effect.RECONNECT,
+)
+NEXT_CONNECT_CYCLE, NEXT_CSR, NEXT_RESET, NEXT_SWITCH, FIRST_USE = (
+    Effect.NEXT_CONNECT_CYCLE,
+    Effect.NEXT_CSR,
+    Effect.NEXT_RESET,
+    Effect.NEXT_SWITCH,
+    Effect.FIRST_USE,
+)
+_INTERNAL, _CORE, _SECURITY, _FIRMWARE, _LOCAL_LIST = (
+    "Internal",
+    "Core",
+    "Security",
+    "FirmwareManagement",
+    "LocalAuthListManagement",
+)
+_RESERVATION, _SMART, _PNC, _COST = "Reservation", "SmartCharging", "PnC", "CostAndPrice"
 
 
-def _mapping(section: str, name: str, meaning: str, **facts: Any) -> Key[dict[str, Any] | None]:
-    return Key(section, name, Kind.OBJECT, meaning, **facts)
+def _boolean(
+    section: str, name: str, meaning: str, access: Access, effect: Effect = Effect.NONE, **facts: Unpack[Facts]
+) -> Key[bool]:
+    facts.setdefault("absent", False)
+    return Key(section, name, Kind.BOOLEAN, meaning, access, effect, **facts)
+
+
+def _integer(
+    section: str, name: str, meaning: str, access: Access, effect: Effect = Effect.NONE, **facts: Unpack[Facts]
+) -> Key[int]:
+    return Key(section, name, Kind.INTEGER, meaning, access, effect, **facts)
+
+
+def _optional_integer(
+    section: str, name: str, meaning: str, access: Access, effect: Effect = Effect.NONE, **facts: Unpack[Facts]
+) -> Key[int | None]:
+    return Key(section, name, Kind.INTEGER, meaning, access, effect, **facts)
+
+
+def _number(
+    section: str, name: str, meaning: str, access: Access, effect: Effect = Effect.NONE, **facts: Unpack[Facts]
+) -> Key[float]:
+    return Key(section, name, Kind.NUMBER, meaning, access, effect, **facts)
+
+
+def _text(
+    section: str, name: str, meaning: str, access: Access, effect: Effect = Effect.NONE, **facts: Unpack[Facts]
+) -> Key[str]:
+    return Key(section, name, Kind.TEXT, meaning, access, effect, **facts)
+
+
+def _optional_text(
+    section: str, name: str, meaning: str, access: Access, effect: Effect = Effect.NONE, **facts: Unpack[Facts]
+) -> Key[str | None]:
+    return Key(section, name, Kind.TEXT, meaning, access, effect, **facts)
+
+
+def _texts(
+    section: str, name: str, meaning: str, access: Access, effect: Effect = Effect.NONE, **facts: Unpack[Facts]
+) -> Key[tuple[str, ...]]:
+    return Key(section, name, Kind.TEXTS, meaning, access, effect, **facts)
+
+
+def _mapping(
+    section: str, name: str, meaning: str, access: Access, effect: Effect = Effect.NONE, **facts: Unpack[Facts]
+) -> Key[dict[str, Any] | None]:
+    return Key(section, name, Kind.OBJECT, meaning, access, effect, **facts)
 
 
 # --- Internal ------------------------------------------------------------------------------------------------------
 ChargePointId: Key[str] = _text(
-    "Internal",
+    _INTERNAL,
     "ChargePointId",
     "OCPP identity: end of the websocket URL, user name of HTTP Basic, stem of the database file; no colon",
-    effect=Effect.RESTART,
+    RO,
+    RESTART,
     required=True,
-    min_length=1,
+    length=(1, None),
 )
 CentralSystemURI: Key[str] = _text(
-    "Internal",
+    _INTERNAL,
     "CentralSystemURI",
     "URL of the CSMS without the identity; the scheme may be missing",
-    effect=Effect.REBOOT_REQUIRED,
+    RO,
+    REBOOT_REQUIRED,
     required=True,
-    min_length=1,
+    length=(1, None),
 )
 ChargeBoxSerialNumber: Key[str] = _text(
-    "Internal",
+    _INTERNAL,
     "ChargeBoxSerialNumber",
     "BootNotification chargeBoxSerialNumber; common name in certificate requests",
-    effect=Effect.RESTART,
+    RO,
+    RESTART,
     required=True,
-    min_length=1,
-    max_length=25,
+    length=(1, 25),
 )
 ChargePointModel: Key[str] = _text(
-    "Internal",
-    "ChargePointModel",
-    "BootNotification chargePointModel",
-    effect=Effect.RESTART,
-    required=True,
-    min_length=1,
-    max_length=20,
+    _INTERNAL, "ChargePointModel", "BootNotification chargePointModel", RO, RESTART, required=True, length=(1, 20)
 )
 ChargePointSerialNumber: Key[str | None] = _optional_text(
-    "Internal",
-    "ChargePointSerialNumber",
-    "BootNotification chargePointSerialNumber",
-    effect=Effect.RESTART,
-    min_length=1,
-    max_length=25,
+    _INTERNAL, "ChargePointSerialNumber", "BootNotification chargePointSerialNumber", RO, RESTART, length=(1, 25)
 )
 ChargePointVendor: Key[str] = _text(
-    "Internal",
-    "ChargePointVendor",
-    "BootNotification chargePointVendor",
-    effect=Effect.RESTART,
-    required=True,
-    min_length=1,
-    max_length=20,
+    _INTERNAL, "ChargePointVendor", "BootNotification chargePointVendor", RO, RESTART, required=True, length=(1, 20)
 )
 FirmwareVersion: Key[str] = _text(
-    "Internal",
-    "FirmwareVersion",
-    "BootNotification firmwareVersion",
-    effect=Effect.RESTART,
-    required=True,
-    min_length=1,
-    max_length=50,
+    _INTERNAL, "FirmwareVersion", "BootNotification firmwareVersion", RO, RESTART, required=True, length=(1, 50)
 )
-ICCID: Key[str | None] = _optional_text(
-    "Internal", "ICCID", "BootNotification iccid", effect=Effect.RESTART, min_length=1, max_length=20
-)
+ICCID: Key[str | None] = _optional_text(_INTERNAL, "ICCID", "BootNotification iccid", RO, RESTART, length=(1, 20))
 HostName: Key[str | None] = _optional_text(
-    "Internal",
+    _INTERNAL,
     "HostName",
     "Sent as the HTTP header User-Host; has no influence on the address dialled",
-    effect=Effect.RESTART,
-    min_length=1,
+    RO,
+    RESTART,
+    length=(1, None),
 )
 IFace: Key[str | None] = _optional_text(
-    "Internal",
+    _INTERNAL,
     "IFace",
     "Local network interface, by name or address, that the websocket is bound to",
-    effect=Effect.RESTART,
-    min_length=1,
+    RO,
+    RESTART,
+    length=(1, None),
 )
-IMSI: Key[str | None] = _optional_text(
-    "Internal", "IMSI", "BootNotification imsi", effect=Effect.RESTART, min_length=1, max_length=20
-)
+IMSI: Key[str | None] = _optional_text(_INTERNAL, "IMSI", "BootNotification imsi", RO, RESTART, length=(1, 20))
 MeterSerialNumber: Key[str | None] = _optional_text(
-    "Internal",
-    "MeterSerialNumber",
-    "BootNotification meterSerialNumber",
-    effect=Effect.RESTART,
-    min_length=1,
-    max_length=25,
+    _INTERNAL, "MeterSerialNumber", "BootNotification meterSerialNumber", RO, RESTART, length=(1, 25)
 )
 MeterType: Key[str | None] = _optional_text(
-    "Internal", "MeterType", "BootNotification meterType", effect=Effect.RESTART, min_length=1, max_length=25
+    _INTERNAL, "MeterType", "BootNotification meterType", RO, RESTART, length=(1, 25)
 )
 SupportedCiphers12: Key[tuple[str, ...]] = _texts(
-    "Internal",
+    _INTERNAL,
     "SupportedCiphers12",
     "TLS 1.2 ciphers by their OpenSSL names",
-    effect=Effect.RESTART,
+    RO,
+    RESTART,
     default=(
         "ECDHE-ECDSA-AES128-GCM-SHA256",
         "ECDHE-ECDSA-AES256-GCM-SHA384",
@@ -150,803 +163,722 @@ SupportedCiphers12: Key[tuple[str, ...]] = _texts(
     separator=":",
 )
 SupportedCiphers13: Key[tuple[str, ...]] = _texts(
-    "Internal",
+    _INTERNAL,
     "SupportedCiphers13",
     "TLS 1.3 cipher suites",
-    effect=Effect.RESTART,
+    RO,
+    RESTART,
     default=("TLS_AES_256_GCM_SHA384", "TLS_AES_128_GCM_SHA256"),
     separator=":",
 )
 UseTPM: Key[bool] = _boolean(
-    "Internal", "UseTPM", "Keep the key of the charge point certificate in a TPM", effect=Effect.RESTART, default=False
+    _INTERNAL, "UseTPM", "Keep the key of the charge point certificate in a TPM", RO, RESTART, default=False
 )
 UseTPMSeccLeafCertificate: Key[bool] = _boolean(
-    "Internal",
+    _INTERNAL,
     "UseTPMSeccLeafCertificate",
     "Keep the key of the ISO 15118 SECC leaf in a TPM",
-    effect=Effect.RESTART,
+    RO,
+    RESTART,
     default=False,
 )
 RetryBackoffRandomRange: Key[int] = _integer(
-    "Internal",
+    _INTERNAL,
     "RetryBackoffRandomRange",
     "Greatest random part of a reconnect wait",
-    access=Access.RW,
-    effect=Effect.NEXT_CONNECT_CYCLE,
+    RW,
+    NEXT_CONNECT_CYCLE,
     default=10,
     unit="s",
 )
 RetryBackoffRepeatTimes: Key[int] = _integer(
-    "Internal",
-    "RetryBackoffRepeatTimes",
-    "How many times the reconnect wait doubles",
-    access=Access.RW,
-    effect=Effect.NEXT_CONNECT_CYCLE,
-    default=3,
+    _INTERNAL, "RetryBackoffRepeatTimes", "How many times the reconnect wait doubles", RW, NEXT_CONNECT_CYCLE, default=3
 )
 RetryBackoffWaitMinimum: Key[int] = _integer(
-    "Internal",
-    "RetryBackoffWaitMinimum",
-    "First reconnect wait",
-    access=Access.RW,
-    effect=Effect.NEXT_CONNECT_CYCLE,
-    default=3,
-    unit="s",
+    _INTERNAL, "RetryBackoffWaitMinimum", "First reconnect wait", RW, NEXT_CONNECT_CYCLE, default=3, unit="s"
 )
 AuthorizeConnectorZeroOnConnectorOne: Key[bool] = _boolean(
-    "Internal",
+    _INTERNAL,
     "AuthorizeConnectorZeroOnConnectorOne",
     "Kept for compatibility; counts only with one connector",
+    RO,
     default=True,
 )
-LogMessages: Key[bool] = _boolean(
-    "Internal", "LogMessages", "Write the message log at all", effect=Effect.RESTART, default=True
-)
+LogMessages: Key[bool] = _boolean(_INTERNAL, "LogMessages", "Write the message log at all", RO, RESTART, default=True)
 LogMessagesRaw: Key[bool] = _boolean(
-    "Internal", "LogMessagesRaw", "Also write frames as they come, unparsed", effect=Effect.RESTART, default=False
+    _INTERNAL, "LogMessagesRaw", "Also write frames as they come, unparsed", RO, RESTART, default=False
 )
 LogMessagesFormat: Key[tuple[str, ...]] = _texts(
-    "Internal",
+    _INTERNAL,
     "LogMessagesFormat",
     "Sinks of the message log",
-    effect=Effect.RESTART,
+    RO,
+    RESTART,
     default=("log", "html", "session_logging", "security"),
 )
-LogRotation: Key[bool] = _boolean(
-    "Internal", "LogRotation", "Rotate the message log", effect=Effect.RESTART, default=False
-)
+LogRotation: Key[bool] = _boolean(_INTERNAL, "LogRotation", "Rotate the message log", RO, RESTART, default=False)
 LogRotationDateSuffix: Key[bool] = _boolean(
-    "Internal",
-    "LogRotationDateSuffix",
-    "Name rotated files by date instead of by number",
-    effect=Effect.RESTART,
-    default=False,
+    _INTERNAL, "LogRotationDateSuffix", "Name rotated files by date instead of by number", RO, RESTART, default=False
 )
 LogRotationMaximumFileSize: Key[int] = _integer(
-    "Internal",
+    _INTERNAL,
     "LogRotationMaximumFileSize",
     "Size at which a log file is rotated; 0 turns rotation off",
-    effect=Effect.RESTART,
+    RO,
+    RESTART,
     default=0,
-    minimum=0,
+    bounds=(0, None),
     unit="byte",
 )
 LogRotationMaximumFileCount: Key[int] = _integer(
-    "Internal",
+    _INTERNAL,
     "LogRotationMaximumFileCount",
     "Rotated files kept of each sort; 0 keeps all",
-    effect=Effect.RESTART,
+    RO,
+    RESTART,
     default=0,
-    minimum=0,
+    bounds=(0, None),
 )
 SupportedChargingProfilePurposeTypes: Key[tuple[str, ...]] = _texts(
-    "Internal",
+    _INTERNAL,
     "SupportedChargingProfilePurposeTypes",
     "Purposes that SetChargingProfile accepts",
-    effect=Effect.RESTART,
+    RO,
+    RESTART,
     default=("ChargePointMaxProfile", "TxDefaultProfile", "TxProfile"),
 )
 IgnoredProfilePurposesOffline: Key[str] = _text(
-    "Internal",
+    _INTERNAL,
     "IgnoredProfilePurposesOffline",
     "Purposes that a composite schedule leaves out while offline, separated by commas",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
+    RW,
+    IMMEDIATE,
     absent="",
 )
 MaxCompositeScheduleDuration: Key[int] = _integer(
-    "Internal", "MaxCompositeScheduleDuration", "Longest duration of a composite schedule", default=31536000, unit="s"
+    _INTERNAL,
+    "MaxCompositeScheduleDuration",
+    "Longest duration of a composite schedule",
+    RO,
+    default=31536000,
+    unit="s",
 )
 CompositeScheduleDefaultLimitAmps: Key[float] = _number(
-    "Internal",
+    _INTERNAL,
     "CompositeScheduleDefaultLimitAmps",
     "Current limit where no profile applies",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
+    RW,
+    IMMEDIATE,
     default=48,
-    minimum=0,
+    bounds=(0, None),
     unit="A",
 )
 CompositeScheduleDefaultLimitWatts: Key[float] = _number(
-    "Internal",
+    _INTERNAL,
     "CompositeScheduleDefaultLimitWatts",
     "Power limit where no profile applies",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
+    RW,
+    IMMEDIATE,
     default=33120,
-    minimum=0,
+    bounds=(0, None),
     unit="W",
 )
 CompositeScheduleDefaultNumberPhases: Key[float] = _number(
-    "Internal",
+    _INTERNAL,
     "CompositeScheduleDefaultNumberPhases",
     "Phases for the conversion between A and W where a period names none",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
+    RW,
+    IMMEDIATE,
     default=3,
-    minimum=1,
-    maximum=3,
+    bounds=(1, 3),
 )
 SupplyVoltage: Key[float] = _number(
-    "Internal",
+    _INTERNAL,
     "SupplyVoltage",
     "Voltage for the conversion between A and W",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
+    RW,
+    IMMEDIATE,
     default=230,
-    minimum=0,
+    bounds=(0, None),
     unit="V",
 )
 WebsocketPingPayload: Key[str] = _text(
-    "Internal", "WebsocketPingPayload", "Text inside ping frames", effect=Effect.RESTART, default="hello there"
+    _INTERNAL, "WebsocketPingPayload", "Text inside ping frames", RO, RESTART, default="hello there"
 )
 WebsocketPongTimeout: Key[int] = _integer(
-    "Internal", "WebsocketPongTimeout", "How long a pong may take", effect=Effect.RESTART, default=5, unit="s"
+    _INTERNAL, "WebsocketPongTimeout", "How long a pong may take", RO, RESTART, default=5, unit="s"
 )
 UseSslDefaultVerifyPaths: Key[bool] = _boolean(
-    "Internal",
+    _INTERNAL,
     "UseSslDefaultVerifyPaths",
     "Trust the certificate authorities of the operating system too",
-    effect=Effect.RESTART,
+    RO,
+    RESTART,
     default=True,
 )
 VerifyCsmsCommonName: Key[bool] = _boolean(
-    "Internal",
-    "VerifyCsmsCommonName",
-    "Compare the host name with the server certificate",
-    effect=Effect.RESTART,
-    default=True,
+    _INTERNAL, "VerifyCsmsCommonName", "Compare the host name with the server certificate", RO, RESTART, default=True
 )
 VerifyCsmsAllowWildcards: Key[bool] = _boolean(
-    "Internal",
+    _INTERNAL,
     "VerifyCsmsAllowWildcards",
     "Let a wildcard label in the server certificate match",
-    access=Access.RW,
-    effect=Effect.RESTART,
+    RW,
+    RESTART,
     default=False,
 )
 OcspRequestInterval: Key[int] = _integer(
-    "Internal",
+    _INTERNAL,
     "OcspRequestInterval",
     "Time between refreshes of OCSP answers",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
+    RW,
+    IMMEDIATE,
     default=604800,
-    minimum=86400,
+    bounds=(86400, None),
     unit="s",
 )
 SeccLeafSubjectCommonName: Key[str | None] = _optional_text(
-    "Internal",
+    _INTERNAL,
     "SeccLeafSubjectCommonName",
     "Common name in requests for the SECC certificate",
-    access=Access.RW,
-    effect=Effect.NEXT_CSR,
-    min_length=7,
-    max_length=64,
+    RW,
+    NEXT_CSR,
+    length=(7, 64),
 )
 SeccLeafSubjectCountry: Key[str | None] = _optional_text(
-    "Internal",
-    "SeccLeafSubjectCountry",
-    "Country in certificate requests",
-    access=Access.RW,
-    effect=Effect.NEXT_CSR,
-    min_length=2,
-    max_length=2,
+    _INTERNAL, "SeccLeafSubjectCountry", "Country in certificate requests", RW, NEXT_CSR, length=(2, 2)
 )
 SeccLeafSubjectOrganization: Key[str | None] = _optional_text(
-    "Internal",
+    _INTERNAL,
     "SeccLeafSubjectOrganization",
     "Organization in requests for the SECC certificate",
-    access=Access.RW,
-    effect=Effect.NEXT_CSR,
-    max_length=64,
+    RW,
+    NEXT_CSR,
+    length=(None, 64),
 )
 ConnectorEvseIds: Key[str | None] = _optional_text(
-    "Internal",
-    "ConnectorEvseIds",
-    "EVSE ids in the order of the connectors, separated by commas",
-    access=Access.RW,
-    min_length=7,
-    max_length=1000,
+    _INTERNAL, "ConnectorEvseIds", "EVSE ids in the order of the connectors, separated by commas", RW, length=(7, 1000)
 )
 AllowChargingProfileWithoutStartSchedule: Key[bool] = _boolean(
-    "Internal",
+    _INTERNAL,
     "AllowChargingProfileWithoutStartSchedule",
     "Let absolute and recurring profiles without startSchedule begin at once",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
+    RW,
+    IMMEDIATE,
 )
 RejectRemoteStartTransactionWithoutConnectorId: Key[bool] = _boolean(
-    "Internal",
+    _INTERNAL,
     "RejectRemoteStartTransactionWithoutConnectorId",
     "Refuse a remote start that names no connector",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
+    RW,
+    IMMEDIATE,
 )
 RemoteStartTransactionWithoutConnectorIdFindFirst: Key[bool] = _boolean(
-    "Internal",
+    _INTERNAL,
     "RemoteStartTransactionWithoutConnectorIdFindFirst",
     "Give a remote start that names no connector to the first usable one",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
+    RW,
+    IMMEDIATE,
 )
 WaitForStopTransactionsOnResetTimeout: Key[int] = _integer(
-    "Internal",
+    _INTERNAL,
     "WaitForStopTransactionsOnResetTimeout",
     "How long a reset waits for transactions to end",
-    access=Access.RW,
-    effect=Effect.NEXT_RESET,
+    RW,
+    NEXT_RESET,
     default=60,
-    minimum=0,
+    bounds=(0, None),
     unit="s",
 )
 SwitchSecurityProfileConnectionTimeout: Key[int] = _integer(
-    "Internal",
+    _INTERNAL,
     "SwitchSecurityProfileConnectionTimeout",
     "Time to connect with a new SecurityProfile before the old one returns",
-    access=Access.RW,
-    effect=Effect.NEXT_SWITCH,
-    minimum=1,
+    RW,
+    NEXT_SWITCH,
+    bounds=(1, None),
     absent=20,
     unit="s",
 )
 QueueAllMessages: Key[bool] = _boolean(
-    "Internal", "QueueAllMessages", "Keep messages of every sort while they cannot be sent", effect=Effect.RESTART
+    _INTERNAL, "QueueAllMessages", "Keep messages of every sort while they cannot be sent", RO, RESTART
 )
 ReportClearedErrors: Key[bool] = _boolean(
-    "Internal", "ReportClearedErrors", "Report each cleared error by a StatusNotification", effect=Effect.RESTART
+    _INTERNAL, "ReportClearedErrors", "Report each cleared error by a StatusNotification", RO, RESTART
 )
 ReportSuspendedEVSEReasonChange: Key[bool] = _boolean(
-    "Internal",
+    _INTERNAL,
     "ReportSuspendedEVSEReasonChange",
     "Report SuspendedEVSE again when only its reason changes",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
+    RW,
+    IMMEDIATE,
     default=False,
 )
 MessageTypesDiscardForQueueing: Key[str] = _text(
-    "Internal",
+    _INTERNAL,
     "MessageTypesDiscardForQueueing",
     "Messages that QueueAllMessages leaves out, separated by commas",
-    effect=Effect.RESTART,
+    RO,
+    RESTART,
     absent="",
 )
 MessageQueueSizeThreshold: Key[int] = _integer(
-    "Internal",
+    _INTERNAL,
     "MessageQueueSizeThreshold",
     "Messages that both queues hold together before thinning",
-    effect=Effect.RESTART,
-    minimum=1,
+    RO,
+    RESTART,
+    bounds=(1, None),
     absent=1000,
 )
 SupportedMeasurands: Key[str] = _text(
-    "Internal",
+    _INTERNAL,
     "SupportedMeasurands",
     "Measurands the station can measure, separated by commas",
-    effect=Effect.RESTART,
+    RO,
+    RESTART,
     default="Energy.Active.Import.Register,Energy.Active.Export.Register,Power.Active.Import,Voltage,Current.Import,Frequency,Current.Offered,Power.Offered,SoC,Temperature",
 )
 MaxMessageSize: Key[int] = _integer(
-    "Internal",
+    _INTERNAL,
     "MaxMessageSize",
     "Size above which transactionData is thinned",
+    RO,
     default=65000,
-    minimum=32000,
+    bounds=(32000, None),
     unit="byte",
 )
 TLSKeylogFile: Key[str] = _text(
-    "Internal",
+    _INTERNAL,
     "TLSKeylogFile",
     "Where TLS secrets are written for debugging",
-    effect=Effect.RESTART,
+    RO,
+    RESTART,
     default="/tmp/ocpp_tls_keylog.txt",
 )
 EnableTLSKeylog: Key[bool] = _boolean(
-    "Internal", "EnableTLSKeylog", "Write TLS secrets, for debugging only", effect=Effect.RESTART, default=False
+    _INTERNAL, "EnableTLSKeylog", "Write TLS secrets, for debugging only", RO, RESTART, default=False
 )
 StopTransactionIfUnlockNotSupported: Key[bool] = _boolean(
-    "Internal",
+    _INTERNAL,
     "StopTransactionIfUnlockNotSupported",
     "UnlockConnector ends a transaction even without a lock",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
+    RW,
+    IMMEDIATE,
     default=False,
 )
 MeterPublicKeys: Key[tuple[str, ...]] = _texts(
-    "Internal",
+    _INTERNAL,
     "MeterPublicKeys",
     "Public keys of the meters in the order of the connectors, shown as MeterPublicKey1, MeterPublicKey2, ...",
+    RO,
     absent=(),
 )
 
 # --- Core ----------------------------------------------------------------------------------------------------------
 AllowOfflineTxForUnknownId: Key[bool] = _boolean(
-    "Core",
-    "AllowOfflineTxForUnknownId",
-    "Charge unknown id tags while offline",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
+    _CORE, "AllowOfflineTxForUnknownId", "Charge unknown id tags while offline", RW, IMMEDIATE
 )
 AuthorizationCacheEnabled: Key[bool] = _boolean(
-    "Core", "AuthorizationCacheEnabled", "Use the authorization cache", access=Access.RW, effect=Effect.IMMEDIATE
+    _CORE, "AuthorizationCacheEnabled", "Use the authorization cache", RW, IMMEDIATE
 )
 AuthorizeRemoteTxRequests: Key[bool] = _boolean(
-    "Core",
+    _CORE,
     "AuthorizeRemoteTxRequests",
     "Authorize the id tag of a remote start before charging",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
+    RW,
+    IMMEDIATE,
     required=True,
 )
 BlinkRepeat: Key[int | None] = _optional_integer(
-    "Core", "BlinkRepeat", "How often the lighting blinks", access=Access.RW, minimum=0
+    _CORE, "BlinkRepeat", "How often the lighting blinks", RW, bounds=(0, None)
 )
 ClockAlignedDataInterval: Key[int] = _integer(
-    "Core",
+    _CORE,
     "ClockAlignedDataInterval",
     "Time between clock-aligned meter values, counted from midnight UTC; 0 turns them off",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
+    RW,
+    IMMEDIATE,
     required=True,
-    minimum=0,
+    bounds=(0, None),
     unit="s",
 )
 ConnectionTimeOut: Key[int] = _integer(
-    "Core",
+    _CORE,
     "ConnectionTimeOut",
     "Time between a card and the plug, in either order",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
+    RW,
+    IMMEDIATE,
     required=True,
-    minimum=0,
+    bounds=(0, None),
     unit="s",
 )
 ConnectorPhaseRotation: Key[str] = _text(
-    "Core",
+    _CORE,
     "ConnectorPhaseRotation",
     "Wiring of the phases as connector.rotation, separated by commas",
-    access=Access.RW,
+    RW,
     required=True,
 )
 ConnectorPhaseRotationMaxLength: Key[int | None] = _optional_integer(
-    "Core", "ConnectorPhaseRotationMaxLength", "Greatest number of items in ConnectorPhaseRotation", minimum=0
+    _CORE, "ConnectorPhaseRotationMaxLength", "Greatest number of items in ConnectorPhaseRotation", RO, bounds=(0, None)
 )
 GetConfigurationMaxKeys: Key[int] = _integer(
-    "Core", "GetConfigurationMaxKeys", "Greatest number of keys in one GetConfiguration", required=True, minimum=0
+    _CORE,
+    "GetConfigurationMaxKeys",
+    "Greatest number of keys in one GetConfiguration",
+    RO,
+    required=True,
+    bounds=(0, None),
 )
 HeartbeatInterval: Key[int] = _integer(
-    "Core",
+    _CORE,
     "HeartbeatInterval",
     "Time between heartbeats; 0 sends none; overwritten by the answer to BootNotification",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
+    RW,
+    IMMEDIATE,
     required=True,
-    minimum=0,
+    bounds=(0, None),
     unit="s",
 )
 LightIntensity: Key[int | None] = _optional_integer(
-    "Core", "LightIntensity", "Brightness of the lighting", access=Access.RW, minimum=0, maximum=100, unit="%"
+    _CORE, "LightIntensity", "Brightness of the lighting", RW, bounds=(0, 100), unit="%"
 )
 LocalAuthorizeOffline: Key[bool] = _boolean(
-    "Core",
-    "LocalAuthorizeOffline",
-    "Use local list and cache while offline",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
-    required=True,
+    _CORE, "LocalAuthorizeOffline", "Use local list and cache while offline", RW, IMMEDIATE, required=True
 )
 LocalPreAuthorize: Key[bool] = _boolean(
-    "Core",
-    "LocalPreAuthorize",
-    "Use local list and cache while online",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
-    required=True,
+    _CORE, "LocalPreAuthorize", "Use local list and cache while online", RW, IMMEDIATE, required=True
 )
 MaxEnergyOnInvalidId: Key[int | None] = _optional_integer(
-    "Core",
-    "MaxEnergyOnInvalidId",
-    "Energy still delivered after an id tag was refused",
-    access=Access.RW,
-    minimum=0,
-    unit="Wh",
+    _CORE, "MaxEnergyOnInvalidId", "Energy still delivered after an id tag was refused", RW, bounds=(0, None), unit="Wh"
 )
 MeterValuesAlignedData: Key[str] = _text(
-    "Core",
+    _CORE,
     "MeterValuesAlignedData",
     "Measurands of clock-aligned meter values, separated by commas",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
+    RW,
+    IMMEDIATE,
     required=True,
 )
 MeterValuesAlignedDataMaxLength: Key[int | None] = _optional_integer(
-    "Core", "MeterValuesAlignedDataMaxLength", "Greatest number of items in MeterValuesAlignedData", minimum=0
+    _CORE, "MeterValuesAlignedDataMaxLength", "Greatest number of items in MeterValuesAlignedData", RO, bounds=(0, None)
 )
 MeterValuesSampledData: Key[str] = _text(
-    "Core",
+    _CORE,
     "MeterValuesSampledData",
     "Measurands of periodic and triggered meter values, separated by commas",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
+    RW,
+    IMMEDIATE,
     required=True,
 )
 MeterValuesSampledDataMaxLength: Key[int | None] = _optional_integer(
-    "Core", "MeterValuesSampledDataMaxLength", "Greatest number of items in MeterValuesSampledData", minimum=0
+    _CORE, "MeterValuesSampledDataMaxLength", "Greatest number of items in MeterValuesSampledData", RO, bounds=(0, None)
 )
 MeterValueSampleInterval: Key[int] = _integer(
-    "Core",
+    _CORE,
     "MeterValueSampleInterval",
     "Time between meter values during a transaction; 0 turns them off",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
+    RW,
+    IMMEDIATE,
     required=True,
-    minimum=0,
+    bounds=(0, None),
     unit="s",
 )
 MinimumStatusDuration: Key[int] = _integer(
-    "Core",
+    _CORE,
     "MinimumStatusDuration",
     "How long a status must last before it is reported",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
-    minimum=0,
+    RW,
+    IMMEDIATE,
+    bounds=(0, None),
     absent=0,
     unit="s",
 )
 NumberOfConnectors: Key[int] = _integer(
-    "Core", "NumberOfConnectors", "Number of connectors", effect=Effect.RESTART, required=True, minimum=0
+    _CORE, "NumberOfConnectors", "Number of connectors", RO, RESTART, required=True, bounds=(0, None)
 )
 ResetRetries: Key[int] = _integer(
-    "Core", "ResetRetries", "How often an unsuccessful reset is tried again", access=Access.RW, required=True, minimum=0
+    _CORE, "ResetRetries", "How often an unsuccessful reset is tried again", RW, required=True, bounds=(0, None)
 )
 StopTransactionOnEVSideDisconnect: Key[bool] = _boolean(
-    "Core",
-    "StopTransactionOnEVSideDisconnect",
-    "End the transaction when the cable is pulled at the car",
+    _CORE, "StopTransactionOnEVSideDisconnect", "End the transaction when the cable is pulled at the car", RO
 )
 StopTransactionOnInvalidId: Key[bool] = _boolean(
-    "Core",
+    _CORE,
     "StopTransactionOnInvalidId",
     "End the transaction when the CSMS refuses its id tag",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
+    RW,
+    IMMEDIATE,
     required=True,
 )
 StopTxnAlignedData: Key[str] = _text(
-    "Core",
+    _CORE,
     "StopTxnAlignedData",
     "Measurands of clock-aligned values in transactionData, separated by commas",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
+    RW,
+    IMMEDIATE,
     required=True,
 )
 StopTxnAlignedDataMaxLength: Key[int | None] = _optional_integer(
-    "Core", "StopTxnAlignedDataMaxLength", "Greatest number of items in StopTxnAlignedData", minimum=0
+    _CORE, "StopTxnAlignedDataMaxLength", "Greatest number of items in StopTxnAlignedData", RO, bounds=(0, None)
 )
 StopTxnSampledData: Key[str] = _text(
-    "Core",
+    _CORE,
     "StopTxnSampledData",
     "Measurands of all other values in transactionData, separated by commas",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
+    RW,
+    IMMEDIATE,
     required=True,
 )
 StopTxnSampledDataMaxLength: Key[int | None] = _optional_integer(
-    "Core", "StopTxnSampledDataMaxLength", "Greatest number of items in StopTxnSampledData", minimum=0
+    _CORE, "StopTxnSampledDataMaxLength", "Greatest number of items in StopTxnSampledData", RO, bounds=(0, None)
 )
 SupportedFeatureProfiles: Key[str] = _text(
-    "Core",
+    _CORE,
     "SupportedFeatureProfiles",
     "Feature profiles, separated by commas; Core is a must",
-    effect=Effect.RESTART,
+    RO,
+    RESTART,
     required=True,
 )
 SupportedFeatureProfilesMaxLength: Key[int | None] = _optional_integer(
-    "Core", "SupportedFeatureProfilesMaxLength", "Greatest number of items in SupportedFeatureProfiles", minimum=0
+    _CORE,
+    "SupportedFeatureProfilesMaxLength",
+    "Greatest number of items in SupportedFeatureProfiles",
+    RO,
+    bounds=(0, None),
 )
 TransactionMessageAttempts: Key[int] = _integer(
-    "Core",
+    _CORE,
     "TransactionMessageAttempts",
     "How many times a transaction message is sent altogether",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
+    RW,
+    IMMEDIATE,
     required=True,
-    minimum=0,
+    bounds=(0, None),
 )
 TransactionMessageRetryInterval: Key[int] = _integer(
-    "Core",
+    _CORE,
     "TransactionMessageRetryInterval",
     "Wait before a transaction message is sent again, times the attempts made",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
+    RW,
+    IMMEDIATE,
     required=True,
-    minimum=0,
+    bounds=(0, None),
     unit="s",
 )
 UnlockConnectorOnEVSideDisconnect: Key[bool] = _boolean(
-    "Core",
+    _CORE,
     "UnlockConnectorOnEVSideDisconnect",
     "Unlock the station's side when the cable is pulled at the car",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
+    RW,
+    IMMEDIATE,
     required=True,
 )
 WebSocketPingInterval: Key[int] = _integer(
-    "Core",
+    _CORE,
     "WebSocketPingInterval",
     "Time between pings; 0 sends none",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
-    minimum=0,
+    RW,
+    IMMEDIATE,
+    bounds=(0, None),
     absent=0,
     unit="s",
 )
 
 # --- FirmwareManagement --------------------------------------------------------------------------------------------
 SupportedFileTransferProtocols: Key[str | None] = _optional_text(
-    "FirmwareManagement",
-    "SupportedFileTransferProtocols",
-    "Protocols for firmware and diagnostics, separated by commas",
+    _FIRMWARE, "SupportedFileTransferProtocols", "Protocols for firmware and diagnostics, separated by commas", RO
 )
 
 # --- LocalAuthListManagement ---------------------------------------------------------------------------------------
 LocalAuthListEnabled: Key[bool] = _boolean(
-    "LocalAuthListManagement",
-    "LocalAuthListEnabled",
-    "Use the local authorization list",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
-    required=True,
+    _LOCAL_LIST, "LocalAuthListEnabled", "Use the local authorization list", RW, IMMEDIATE, required=True
 )
 LocalAuthListMaxLength: Key[int] = _integer(
-    "LocalAuthListManagement",
+    _LOCAL_LIST,
     "LocalAuthListMaxLength",
     "Greatest number of entries in the local list",
+    RO,
     required=True,
-    minimum=0,
+    bounds=(0, None),
     absent=0,
 )
 SendLocalListMaxLength: Key[int] = _integer(
-    "LocalAuthListManagement",
+    _LOCAL_LIST,
     "SendLocalListMaxLength",
     "Greatest number of entries in one SendLocalList",
+    RO,
     required=True,
-    minimum=0,
+    bounds=(0, None),
     absent=0,
 )
 
 # --- Reservation ---------------------------------------------------------------------------------------------------
 ReserveConnectorZeroSupported: Key[bool] = _boolean(
-    "Reservation",
-    "ReserveConnectorZeroSupported",
-    "Reservations of connector 0 are possible",
+    _RESERVATION, "ReserveConnectorZeroSupported", "Reservations of connector 0 are possible", RO
 )
 
 # --- SmartCharging -------------------------------------------------------------------------------------------------
 ChargeProfileMaxStackLevel: Key[int] = _integer(
-    "SmartCharging",
+    _SMART,
     "ChargeProfileMaxStackLevel",
     "Highest stackLevel of a charging profile",
+    RO,
     required=True,
-    minimum=0,
+    bounds=(0, None),
     absent=0,
 )
 ChargingScheduleAllowedChargingRateUnit: Key[str] = _text(
-    "SmartCharging",
+    _SMART,
     "ChargingScheduleAllowedChargingRateUnit",
     "Units of schedules, Current and Power, separated by commas; the first one is preferred",
+    RO,
     required=True,
     default="Current,Power",
 )
 ChargingScheduleMaxPeriods: Key[int] = _integer(
-    "SmartCharging",
+    _SMART,
     "ChargingScheduleMaxPeriods",
     "Greatest number of periods in one schedule",
+    RO,
     required=True,
     default=1440,
-    minimum=0,
+    bounds=(0, None),
 )
 ConnectorSwitch3to1PhaseSupported: Key[bool] = _boolean(
-    "SmartCharging",
-    "ConnectorSwitch3to1PhaseSupported",
-    "The station can switch from three phases to one",
+    _SMART, "ConnectorSwitch3to1PhaseSupported", "The station can switch from three phases to one", RO
 )
 MaxChargingProfilesInstalled: Key[int] = _integer(
-    "SmartCharging",
+    _SMART,
     "MaxChargingProfilesInstalled",
     "Greatest number of profiles installed at a time",
+    RO,
     required=True,
     default=500,
-    minimum=0,
+    bounds=(0, None),
 )
 
 # --- Security ------------------------------------------------------------------------------------------------------
 AdditionalRootCertificateCheck: Key[bool] = _boolean(
-    "Security",
-    "AdditionalRootCertificateCheck",
-    "A new CSMS root must be signed by the present one",
+    _SECURITY, "AdditionalRootCertificateCheck", "A new CSMS root must be signed by the present one", RO
 )
 AuthorizationKey: Key[str | None] = _optional_text(
-    "Security",
-    "AuthorizationKey",
-    "Password of HTTP Basic; can be written, never read",
-    access=Access.WO,
-    effect=Effect.RECONNECT,
-    min_length=8,
-    max_length=40,
+    _SECURITY, "AuthorizationKey", "Password of HTTP Basic; can be written, never read", WO, RECONNECT, length=(8, 40)
 )
 CertificateSignedMaxChainSize: Key[int | None] = _optional_integer(
-    "Security", "CertificateSignedMaxChainSize", "Longest chain in CertificateSigned", maximum=10000, unit="byte"
+    _SECURITY,
+    "CertificateSignedMaxChainSize",
+    "Longest chain in CertificateSigned",
+    RO,
+    bounds=(None, 10000),
+    unit="byte",
 )
 CertificateStoreMaxLength: Key[int | None] = _optional_integer(
-    "Security", "CertificateStoreMaxLength", "Greatest number of certificates installed", minimum=0
+    _SECURITY, "CertificateStoreMaxLength", "Greatest number of certificates installed", RO, bounds=(0, None)
 )
 CpoName: Key[str | None] = _optional_text(
-    "Security",
-    "CpoName",
-    "Organization in requests for the charge point certificate",
-    access=Access.RW,
-    effect=Effect.NEXT_CSR,
+    _SECURITY, "CpoName", "Organization in requests for the charge point certificate", RW, NEXT_CSR
 )
 SecurityProfile: Key[int] = _integer(
-    "Security",
+    _SECURITY,
     "SecurityProfile",
     "Security profile of the connection; the CSMS can only raise it",
-    access=Access.RW,
-    effect=Effect.RECONNECT,
+    RW,
+    RECONNECT,
     required=True,
     default=0,
-    minimum=0,
-    maximum=3,
+    bounds=(0, 3),
 )
 DisableSecurityEventNotifications: Key[bool] = _boolean(
-    "Security",
+    _SECURITY,
     "DisableSecurityEventNotifications",
     "Log security events without sending them",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
+    RW,
+    IMMEDIATE,
     default=False,
 )
 
 # --- PnC -----------------------------------------------------------------------------------------------------------
 ISO15118CertificateManagementEnabled: Key[bool] = _boolean(
-    "PnC",
+    _PNC,
     "ISO15118CertificateManagementEnabled",
     "Manage ISO 15118 certificates over DataTransfer",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
+    RW,
+    IMMEDIATE,
     default=False,
 )
-ISO15118PnCEnabled: Key[bool] = _boolean(
-    "PnC", "ISO15118PnCEnabled", "Plug & Charge", access=Access.RW, effect=Effect.IMMEDIATE, required=True
-)
+ISO15118PnCEnabled: Key[bool] = _boolean(_PNC, "ISO15118PnCEnabled", "Plug & Charge", RW, IMMEDIATE, required=True)
 CentralContractValidationAllowed: Key[bool] = _boolean(
-    "PnC",
-    "CentralContractValidationAllowed",
-    "Let the CSMS check a contract that cannot be checked here",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
+    _PNC, "CentralContractValidationAllowed", "Let the CSMS check a contract that cannot be checked here", RW, IMMEDIATE
 )
 CertSigningWaitMinimum: Key[int] = _integer(
-    "PnC",
+    _PNC,
     "CertSigningWaitMinimum",
     "First wait before a certificate request is repeated",
-    access=Access.RW,
-    minimum=0,
+    RW,
+    bounds=(0, None),
     absent=0,
     unit="s",
 )
 CertSigningRepeatTimes: Key[int] = _integer(
-    "PnC",
-    "CertSigningRepeatTimes",
-    "How often a certificate request is repeated",
-    access=Access.RW,
-    minimum=0,
-    absent=0,
+    _PNC, "CertSigningRepeatTimes", "How often a certificate request is repeated", RW, bounds=(0, None), absent=0
 )
 ContractValidationOffline: Key[bool] = _boolean(
-    "PnC",
-    "ContractValidationOffline",
-    "Check contracts here while offline",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
-    required=True,
+    _PNC, "ContractValidationOffline", "Check contracts here while offline", RW, IMMEDIATE, required=True
 )
 
 # --- CostAndPrice --------------------------------------------------------------------------------------------------
 CustomDisplayCostAndPrice: Key[bool] = _boolean(
-    "CostAndPrice",
-    "CustomDisplayCostAndPrice",
-    "Show cost and price (California Pricing)",
-    effect=Effect.RESTART,
-    required=True,
+    _COST, "CustomDisplayCostAndPrice", "Show cost and price (California Pricing)", RO, RESTART, required=True
 )
 NumberOfDecimalsForCostValues: Key[int] = _integer(
-    "CostAndPrice", "NumberOfDecimalsForCostValues", "Decimals inside integer costs", effect=Effect.FIRST_USE, absent=3
+    _COST, "NumberOfDecimalsForCostValues", "Decimals inside integer costs", RO, FIRST_USE, absent=3
 )
 DefaultPrice: Key[dict[str, Any] | None] = _mapping(
-    "CostAndPrice",
-    "DefaultPrice",
-    "Price text and tariff shown before anything better is known",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
+    _COST, "DefaultPrice", "Price text and tariff shown before anything better is known", RW, IMMEDIATE
 )
 DefaultPriceText: Key[dict[str, Any] | None] = _mapping(
-    "CostAndPrice",
+    _COST,
     "DefaultPriceText",
     "The default price in several languages, shown as DefaultPriceText,<language>",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
+    RW,
+    IMMEDIATE,
 )
 TimeOffset: Key[str | None] = _optional_text(
-    "CostAndPrice",
-    "TimeOffset",
-    "Offset of the display's time from UTC, +HH:MM",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
-    min_length=1,
-    max_length=10,
+    _COST, "TimeOffset", "Offset of the display's time from UTC, +HH:MM", RW, IMMEDIATE, length=(1, 10)
 )
 NextTimeOffsetTransitionDateTime: Key[str | None] = _optional_text(
-    "CostAndPrice",
+    _COST,
     "NextTimeOffsetTransitionDateTime",
     "When TimeOffsetNextTransition takes the place of TimeOffset",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
-    min_length=1,
-    max_length=40,
+    RW,
+    IMMEDIATE,
+    length=(1, 40),
 )
 TimeOffsetNextTransition: Key[str | None] = _optional_text(
-    "CostAndPrice",
-    "TimeOffsetNextTransition",
-    "The offset after the next transition, +HH:MM",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
-    min_length=1,
-    max_length=40,
+    _COST, "TimeOffsetNextTransition", "The offset after the next transition, +HH:MM", RW, IMMEDIATE, length=(1, 40)
 )
 CustomIdleFeeAfterStop: Key[bool] = _boolean(
-    "CostAndPrice", "CustomIdleFeeAfterStop", "An idle fee runs on until the car is unplugged", access=Access.RW
+    _COST, "CustomIdleFeeAfterStop", "An idle fee runs on until the car is unplugged", RW
 )
 SupportedLanguages: Key[str] = _text(
-    "CostAndPrice", "SupportedLanguages", "Languages of DefaultPriceText, separated by commas", min_length=1, absent=""
+    _COST, "SupportedLanguages", "Languages of DefaultPriceText, separated by commas", RO, length=(1, None), absent=""
 )
 CustomMultiLanguageMessages: Key[bool] = _boolean(
-    "CostAndPrice",
-    "CustomMultiLanguageMessages",
-    "Price texts in several languages",
+    _COST, "CustomMultiLanguageMessages", "Price texts in several languages", RO
 )
 Language: Key[str | None] = _optional_text(
-    "CostAndPrice", "Language", "Language of texts that have only one", access=Access.RW, min_length=1
+    _COST, "Language", "Language of texts that have only one", RW, length=(1, None)
 )
 WaitForSetUserPriceTimeout: Key[int] = _integer(
-    "CostAndPrice",
+    _COST,
     "WaitForSetUserPriceTimeout",
     "How long an authorization waits for SetUserPrice",
-    access=Access.RW,
-    effect=Effect.IMMEDIATE,
-    minimum=0,
-    maximum=30000,
+    RW,
+    IMMEDIATE,
+    bounds=(0, 30000),
     absent=0,
     unit="ms",
 )
