@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from everest.runtime import Error
 from ocpp16 import ErrorInfo
 from ocpp16.messages import ChargePointErrorCode
@@ -38,7 +40,7 @@ MREC: dict[str, tuple[ChargePointErrorCode, str]] = {
 }
 
 
-def error_info(error: Error) -> ErrorInfo:
+def error_info(error: Error, *, now: datetime) -> ErrorInfo:
     """The StatusNotification fields of an error. Too long texts are left to the core, which cuts them.
 
     The first rule that fits counts: an MREC error, a power meter that does not answer, an inoperative EVSE (the only
@@ -52,7 +54,7 @@ def error_info(error: Error) -> ErrorInfo:
         info=info,
         vendor_id=vendor_id,
         vendor_error_code=vendor_error_code,
-        timestamp=parse_time(error.timestamp),
+        timestamp=parse_time(error.timestamp) or now,
     )
 
 
