@@ -1,0 +1,102 @@
+"""JSON text into the Python types of the contracts, leniently: types and required fields count, nothing else (bus 3.4, design 7.9).
+
+Lives here: `decode`, `PayloadError` and the cached msgspec decoders.
+May not be imported here: transports, modules, contracts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, get_args, get_origin
+
+import msgspec
+from msgspec import Raw
+
+from everest.runtime.errors import EverestError
+
+
+class PayloadError(EverestError):
+    """A payload does not have the type it is declared with; the text says where and what."""
+
+
+@cache
+def _decoder(type: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(type)
+
+
+_plain = msgspec.json.Decoder()
+
+
+def decode(payload: Raw | bytes, type: Any) -> Any:
+    """Decode `payload` into `type`. Whole floats are taken for integers (JSON knows no difference). Errors: PayloadError."""
+    try:
+        return _decoder(type).decode(payload)
+    except msgspec.ValidationError as error:
+        return _decode_again(payload, type, str(error))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise PayloadError(f"undecodable JSON: {error}") from None
+    except RecursionError:
+        raise PayloadError("undecodable JSON: nested too deeply") from None
+
+
+def _decode_again(payload: Raw | bytes, type: Any, reason: str) -> Any:
+    """Second try with whole floats as integers; `reason` is what was wrong at first."""
+    try:
+        return msgspec.convert(_whole(_plain.decode(payload)), type)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise PayloadError(reason) from None
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _whole(item) for key, item in value.items()}
+    return value
+
+
+@cache
+def _arguments_type(name: str, arguments: tuple[tuple[str, Any], ...]) -> Any:
+    """A struct with one field per argument; fields are numbered so that any argument name is possible."""
+    fields = [(f"a{index}", type) for index, (_, type) in enumerate(arguments)]
+    names = {f"a{index}": argument for index, (argument, _) in enumerate(arguments)}
+    return msgspec.defstruct(name, fields, rename=names, kw_only=True)
+
+
+def decode_arguments(command: str, arguments: Mapping[str, Any], payload: Raw | bytes) -> dict[str, Any]:
+    """The typed arguments of a command call, by name; extra ones are ignored, null means none. Errors: PayloadError."""
+    text = payload if payload and bytes(payload) != b"null" else b"{}"
+    if not arguments:
+        decode(text, dict[str, Any])
+        return {}
+    values = decode(text, _arguments_type(command, tuple(arguments.items())))
+    return {argument: getattr(values, f"a{index}") for index, argument in enumerate(arguments)}
+
+
+def unknown_fields(payload: Any, type: Any, path: str = "$") -> list[str]:
+    """Paths of object members that `type` does not know, for a one-time log; `payload` is plain JSON."""
+    arguments = get_args(type)
+    if isinstance(payload, list):
+        inner = (
+            arguments[0] if get_origin(type) is list else next((a for a in arguments if get_origin(a) is list), None)
+        )
+        if inner is None:
+            return []
+        return [found for item in payload[:1] for found in unknown_fields(item, inner, f"{path}[]")]
+    if not isinstance(payload, dict):
+        return []
+    struct = type if _is_struct(type) else next((item for item in arguments if _is_struct(item)), None)
+    if struct is None:
+        return []
+    fields = {field.encode_name: field.type for field in msgspec.structs.fields(struct)}
+    found = [f"{path}.{name}" for name in payload if name not in fields]
+    for name in payload.keys() & fields.keys():
+        found += unknown_fields(payload[name], fields[name], f"{path}.{name}")
+    return found
+
+
+def _is_struct(type: Any) -> bool:
+    return isinstance(type, msgspec.StructMeta)

@@ -1,0 +1,155 @@
+"""A broker in memory: the same envelopes as bytes, without sockets, threads or time.
+
+Lives here: `MemoryBroker` (retained messages, wildcards, order per subscriber) and `MemoryTransport`, a seat at it. Several
+modules run as tasks of one event loop; works in virtual time.
+May not be imported here: wire, modules.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from typing import NamedTuple
+
+from everest.runtime.errors import BrokerLost
+from everest.runtime.topics import has_wildcard, matches
+from everest.runtime.transport import Message
+
+
+class Published(NamedTuple):
+    """A message as it was published, for those who watch the broker (tests, recorders)."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+
+
+class MemoryBroker:
+    """Routes published bytes to the seats that subscribed; keeps retained messages; delivers in order of publishing."""
+
+    def __init__(self) -> None:
+        self._retained: dict[str, bytes] = {}
+        self._exact: dict[str, list[MemoryTransport]] = {}
+        self._wild: dict[str, list[MemoryTransport]] = {}
+        self._watchers: list[Callable[[Published], None]] = []
+
+    def transport(self) -> MemoryTransport:
+        """A new seat, not yet connected."""
+        return MemoryTransport(self)
+
+    def watch(self, watcher: Callable[[Published], None]) -> None:
+        """Have `watcher` called with every message published from now on."""
+        self._watchers.append(watcher)
+
+    @property
+    def retained(self) -> dict[str, bytes]:
+        """A copy of what the broker keeps: topic -> payload."""
+        return dict(self._retained)
+
+    def publish(self, topic: str, payload: bytes, *, qos: int = 2, retain: bool = False) -> None:
+        """Deliver to every matching seat once; an empty retained payload clears the topic."""
+        if retain:
+            if payload:
+                self._retained[topic] = payload
+            else:
+                self._retained.pop(topic, None)
+        for watcher in self._watchers:
+            watcher(Published(topic, payload, qos, retain))
+        message = Message(topic, payload)
+        for seat in self._receivers(topic):
+            seat._deliver(message)
+
+    def _receivers(self, topic: str) -> list[MemoryTransport]:
+        seats = dict.fromkeys(self._exact.get(topic, ()))
+        for topic_filter, subscribers in self._wild.items():
+            if matches(topic_filter, topic):
+                seats.update(dict.fromkeys(subscribers))
+        return list(seats)
+
+    def _table(self, topic_filter: str) -> dict[str, list[MemoryTransport]]:
+        return self._wild if has_wildcard(topic_filter) else self._exact
+
+    def _subscribe(self, seat: MemoryTransport, topic_filter: str) -> None:
+        seats = self._table(topic_filter).setdefault(topic_filter, [])
+        if seat not in seats:
+            seats.append(seat)
+        for topic, payload in self._retained.items():
+            if matches(topic_filter, topic):
+                seat._deliver(Message(topic, payload, retain=True))
+
+    def _unsubscribe(self, seat: MemoryTransport, topic_filter: str) -> None:
+        table = self._table(topic_filter)
+        seats = table.get(topic_filter, [])
+        if seat in seats:
+            seats.remove(seat)
+        if not seats:
+            table.pop(topic_filter, None)
+
+    def _leave(self, seat: MemoryTransport) -> None:
+        for table in (self._exact, self._wild):
+            for topic_filter in [name for name, seats in table.items() if seat in seats]:
+                self._unsubscribe(seat, topic_filter)
+
+
+class MemoryTransport:
+    """One seat at a `MemoryBroker`; see `transport.Transport` for the contract."""
+
+    def __init__(self, broker: MemoryBroker) -> None:
+        self._broker = broker
+        self._inbox: deque[Message] = deque()
+        self._wake = asyncio.Event()
+        self._closed = True
+        self._lost: BrokerLost | None = None
+
+    async def connect(self) -> None:
+        self._closed = False
+
+    async def messages(self) -> AsyncIterator[Message]:
+        while not self._closed:
+            while self._inbox:
+                yield self._inbox.popleft()
+            if self._lost is not None:
+                raise self._lost
+            self._wake.clear()
+            await self._wake.wait()
+
+    async def subscribe(self, *topic_filters: str, qos: int = 2) -> None:
+        self._check()
+        for topic_filter in topic_filters:
+            self._broker._subscribe(self, topic_filter)
+        await asyncio.sleep(0)
+
+    async def unsubscribe(self, *topic_filters: str) -> None:
+        self._check()
+        for topic_filter in topic_filters:
+            self._broker._unsubscribe(self, topic_filter)
+        await asyncio.sleep(0)
+
+    def publish(self, topic: str, payload: bytes, *, qos: int = 2, retain: bool = False) -> None:
+        if not self._closed and self._lost is None:
+            self._broker.publish(topic, payload, qos=qos, retain=retain)
+
+    async def flush(self) -> None:
+        self._check()
+        await asyncio.sleep(0)
+
+    async def close(self) -> None:
+        self._closed = True
+        self._broker._leave(self)
+        self._wake.set()
+
+    def lose(self) -> None:
+        """Break the connection, as a dying broker would (for tests)."""
+        self._lost = BrokerLost("lost the connection to the in-memory broker")
+        self._broker._leave(self)
+        self._wake.set()
+
+    def _check(self) -> None:
+        if self._lost is not None:
+            raise self._lost
+
+    def _deliver(self, message: Message) -> None:
+        self._inbox.append(message)
+        self._wake.set()

@@ -1,0 +1,54 @@
+"""The port between the runtime and a broker.
+
+Lives here: `Message` and the protocol `Transport`; implemented by `mqtt.MqttTransport` and `memory.MemoryTransport`, which pass
+the same tests. A transport belongs to one module (or to the manager) and has one reader.
+May not be imported here: wire, modules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import NamedTuple, Protocol
+
+
+class Message(NamedTuple):
+    """One message as it came from the broker; `retain` is true when the broker had kept it."""
+
+    topic: str
+    payload: bytes
+    retain: bool = False
+
+
+class Transport(Protocol):
+    """A connection to a broker. Everything is used from one event loop."""
+
+    async def connect(self) -> None:
+        """Connect. Errors: BrokerRefused with one line that names address and reason."""
+        ...
+
+    def messages(self) -> AsyncIterator[Message]:
+        """All messages of all subscriptions, in the broker's order; used by one reader.
+
+        Ends when `close` is called. Errors: BrokerLost when the connection ends otherwise.
+        """
+        ...
+
+    async def subscribe(self, *topic_filters: str, qos: int = 2) -> None:
+        """Subscribe and wait until the broker has confirmed; retained messages follow. Errors: BrokerLost."""
+        ...
+
+    async def unsubscribe(self, *topic_filters: str) -> None:
+        """Unsubscribe and wait for the confirmation. Errors: BrokerLost."""
+        ...
+
+    def publish(self, topic: str, payload: bytes, *, qos: int = 2, retain: bool = False) -> None:
+        """Queue a message; messages leave in the order of the calls. Never blocks, never raises."""
+        ...
+
+    async def flush(self) -> None:
+        """Wait until everything queued so far has been handed to the broker and confirmed. Errors: BrokerLost."""
+        ...
+
+    async def close(self) -> None:
+        """Disconnect; queued messages are not waited for (see `flush`). May be called more than once."""
+        ...
