@@ -37,7 +37,7 @@ def _check_value(place: str, value: object) -> None:
             raise StoreError(f"{place} is a time without zone: pass an aware datetime")
         case int() if not -_LARGEST_INTEGER <= value <= _LARGEST_INTEGER:
             raise StoreError(f"{place} does not fit into 64 bits: {value}")
-        case str() if not value.isascii():
+        case bytes() | str() if not value.isascii():
             _check_text(place, value)
         case tuple():
             for index, item in enumerate(value):
@@ -47,8 +47,8 @@ def _check_value(place: str, value: object) -> None:
                 _check_value(f"{place}.{name}", getattr(value, name))
 
 
-def _check_text(place: str, text: str) -> None:
+def _check_text(place: str, text: str | bytes) -> None:
     try:
-        text.encode()
-    except UnicodeEncodeError as error:
+        text.encode() if isinstance(text, str) else text.decode()
+    except UnicodeError as error:
         raise StoreError(f"{place} is no valid text: {error}") from error
