@@ -1,0 +1,230 @@
+"""The command line of the manager: EVerest's flags, exactly (bus 2.6), and `run` (run.py).
+
+No abbreviations; wrong usage ends with status 1. Log and mistakes go to stderr; stdout carries only what was asked for
+(`--help`, `--version`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib.metadata
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from everest.manager import config, distribution, manifests, paths
+from everest.manager.bus import ManagerBus
+from everest.manager.errors import BootError, ManagerError
+from everest.manager.fifo import State, StatusFifo
+from everest.manager.lifecycle import Lifecycle, LifecycleOptions, report
+from everest.manager.model import Stack
+from everest.manager.processes import ProcessLauncher
+from everest.manager.settings import Settings
+from everest.manager.signals import stop_signals
+from everest.runtime.mqtt import MqttTransport
+
+logger = logging.getLogger(__name__)
+
+_LATER = ("--db", "--into-idle", "--idle-on-failure", "--reset-from-yaml")
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse without abbreviations, and with exit status 1 for wrong usage."""
+
+    def __init__(self, prog: str, **texts: Any) -> None:
+        super().__init__(prog, allow_abbrev=False, **texts)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(1, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+@dataclass(slots=True)
+class Arguments:
+    """The flags of bus 2.6, typed."""
+
+    prefix: Path | None = None
+    config: str | None = None
+    conf: str | None = None
+    check: bool = False
+    dump: Path | None = None
+    dumpmanifests: Path | None = None
+    standalone: list[str] = field(default_factory=list)
+    ignore: list[str] = field(default_factory=list)
+    dontvalidateschema: bool = False
+    status_fifo: Path | None = None
+    retain_topics: bool = False
+    recover_module_crashes: bool = False
+    graceful_shutdown: bool = False
+    mqtt_everest_prefix: str | None = None
+    db_init: bool = False
+
+
+def build_parser(prog: str) -> Parser:
+    parser = Parser(
+        prog=prog,
+        description="Starts the modules of an EVerest configuration and watches over them.",
+        epilog=f'"{prog} run --help" explains running a whole station with a broker of its own.',
+    )
+    add = parser.add_argument
+    add("--version", action="version", version=f"{prog} {version()}")
+    add("--prefix", type=Path, metavar="DIR", help="EVerest installation (default: this installation)")
+    add("--config", metavar="FILE", help="config file, or the name of one in <prefix>/etc/everest")
+    add("--conf", metavar="FILE", help="deprecated, use --config")
+    add("--check", action="store_true", help="check the config file and exit; needs --config")
+    add("--dump", type=Path, metavar="DIR", help="write the checked configuration and manifests there as JSON")
+    add("--dumpmanifests", type=Path, metavar="DIR", help="write all manifests there and exit")
+    add("--standalone", "-s", nargs="+", action="extend", metavar="ID", help="modules that are started by hand")
+    add("--ignore", nargs="+", action="extend", metavar="ID", help="modules that are neither started nor waited for")
+    add("--dontvalidateschema", action="store_true", help="no effect; see settings.validate_schema")
+    add("--status-fifo", type=Path, metavar="PATH", help="fifo for status lines; open it for reading first")
+    add("--retain-topics", action="store_true", help="keep the metadata on the broker after the start")
+    add("--recover-module-crashes", action="store_true", help="start all modules again after a crash, up to 3 times")
+    add("--graceful-shutdown", action="store_true", help="ask modules over MQTT to end, SIGTERM 5 s later")
+    add("--mqtt_everest_prefix", metavar="PREFIX", help="topic prefix; overrides the config")
+    add("--db-init", action="store_true", help="deprecated, no effect")
+    add("--db", nargs="?", action=NotYet, metavar="FILE", help="not supported yet")
+    for flag in _LATER[1:]:
+        add(flag, nargs=0, action=NotYet, help="not supported yet")
+    return parser
+
+
+class NotYet(argparse.Action):
+    """A flag of EVerest's manager that is refused by name until it works."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: str | None = None) -> None:
+        parser.error(f"{option} is not supported yet; leave it out")
+
+
+def version() -> str:
+    return importlib.metadata.version(paths.PROJECT)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of `everest-manager` and `manager`. Returns the exit status (bus 2.8)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    set_up_logging()
+    try:
+        if words[:1] == ["run"]:
+            from everest.manager.run import main as run_main
+
+            return run_main(words[1:])
+        return manage(parse(words))
+    except ManagerError as error:
+        report(error)
+        return 1
+    except KeyboardInterrupt:
+        return 1
+
+
+def set_up_logging() -> None:
+    """Log lines to stderr; stdout belongs to whoever reads it (bus 2.6, test harnesses)."""
+    if not logging.getLogger().handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(asctime)s [%(levelname)s] manager: %(message)s"))
+        logging.getLogger().addHandler(handler)
+        logging.getLogger().setLevel(logging.INFO)
+
+
+def parse(words: Sequence[str]) -> Arguments:
+    parser = build_parser("everest-manager")
+    values = vars(parser.parse_args(words))
+    for flag in _LATER:
+        values.pop(flag.removeprefix("--").replace("-", "_"), None)
+    arguments = Arguments(**{key: value for key, value in values.items() if value is not None})
+    if arguments.config is not None and arguments.conf is not None:
+        parser.error("--config and --conf are the same flag; use --config")
+    if arguments.conf is not None:
+        logger.warning("--conf is deprecated, use --config")
+        arguments.config = arguments.conf
+    if arguments.check and arguments.config is None:
+        parser.error("--check needs --config")
+    if arguments.db_init:
+        logger.warning("--db-init is deprecated and has no effect")
+    return arguments
+
+
+def manage(arguments: Arguments) -> int:
+    """Do what the flags say. Raises ManagerError."""
+    layout = paths.resolve(arguments.prefix)
+    if arguments.dumpmanifests is not None:
+        dump_manifests(layout, arguments.dumpmanifests)
+        return 0
+    fifo = StatusFifo(arguments.status_fifo)
+    fifo.enter(State.Initializing)
+    try:
+        return _manage(arguments, layout, fifo)
+    finally:
+        fifo.close()
+
+
+def _manage(arguments: Arguments, layout: paths.Layout, fifo: StatusFifo) -> int:
+    options = config.LoadOptions(layout, os.environ, arguments.mqtt_everest_prefix, tuple(arguments.standalone))
+    config_file = paths.find_config(layout, arguments.config)
+    stack = load(config_file, options)
+    if arguments.dump is not None:
+        dump(stack, arguments.dump)
+    if arguments.check:
+        logger.info("%s is fine", config_file)
+        return 0
+    if not stack.modules:
+        fifo.enter(State.Exiting)
+    config.require_modules(stack)
+    flow = LifecycleOptions(
+        ignore=frozenset(arguments.ignore),
+        retain_topics=arguments.retain_topics,
+        recover_module_crashes=arguments.recover_module_crashes,
+        graceful_shutdown=arguments.graceful_shutdown,
+    )
+    return asyncio.run(serve(stack, options, flow, fifo))
+
+
+def load(config_file: Path, options: config.LoadOptions) -> Stack:
+    """Load the config and log its warnings."""
+    stack = config.load(config_file, options)
+    for warning in stack.warnings:
+        logger.warning("%s", warning)
+    return stack
+
+
+async def serve(stack: Stack, options: config.LoadOptions, flow: LifecycleOptions, fifo: StatusFifo) -> int:
+    """Run the stack over the configured broker until it ends."""
+    bus = ManagerBus(mqtt_transport(stack.settings), stack.settings.everest_prefix)
+    launcher = ProcessLauncher(stack.settings, os.environ)
+    lifecycle = Lifecycle(
+        stack, bus, launcher, fifo=fifo, options=flow, reload=lambda: load(stack.config_file, options)
+    )
+    with stop_signals(lifecycle.interrupt, launcher.terminate):
+        return await lifecycle.run()
+
+
+def mqtt_transport(settings: Settings) -> MqttTransport:
+    """The manager's connection to the broker of the settings."""
+    broker = settings.broker
+    return MqttTransport(host=broker.host, port=broker.port, socket_path=broker.socket_path)
+
+
+def dump(stack: Stack, directory: Path) -> None:
+    """`config.json` and one `<Module>.json` per manifest in use (bus 2.6)."""
+    configs = {module.id: distribution.module_config(module) for module in stack.modules.values()}
+    _write_json(directory, "config.json", configs)
+    for name, manifest in stack.manifests.items():
+        _write_json(directory, f"{name}.json", manifest.distributed)
+
+
+def dump_manifests(layout: paths.Layout, directory: Path) -> None:
+    """Every manifest of the modules directory as `<Module>.yaml` (JSON text). Raises ConfigError for broken ones."""
+    for name, data in manifests.load_all(layout.modules_dir).items():
+        _write_json(directory, f"{name}.yaml", data)
+
+
+def _write_json(directory: Path, name: str, data: object) -> None:
+    try:
+        (directory / name).write_text(json.dumps(data, indent=4) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise BootError(f"{directory / name} cannot be written: {error.strerror}; the directory must exist") from error

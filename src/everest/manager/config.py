@@ -1,0 +1,241 @@
+"""Loading a whole configuration: config file, user config, manifests and contracts, checked into a `Stack` (bus 6).
+
+`load` is the entrance; it reports everything it finds in one ConfigError. The single rules of bus 6.6, points 6 to 9,
+are in `check.py`; this file reads, merges, and builds the values. Broker and processes are unknown here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as ReadOnlyDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from everest.manager import check, manifests, metaschema, paths
+from everest.manager.documents import SourceFile, read, with_overlay
+from everest.manager.errors import BootError, ConfigError
+from everest.manager.interfaces import Contracts
+from everest.manager.model import (
+    MODULE_SCOPE,
+    PROBE_MODULE,
+    Access,
+    Connection,
+    Manifest,
+    Mapping,
+    ModuleAccess,
+    ModuleConfig,
+    ModuleMapping,
+    Parameter,
+    Stack,
+)
+from everest.manager.problems import Findings, one_of
+from everest.manager.settings import Settings, settings_from
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """What the command line and the surroundings say about a load."""
+
+    layout: paths.Layout
+    environment: ReadOnlyDict[str, str] = field(default_factory=dict)
+    everest_prefix: str | None = None
+    standalone: Sequence[str] = ()
+    """Module ids that are started by hand; ids that are not configured are ignored (bus 2.5)."""
+
+
+def user_config_file(config_file: Path) -> Path:
+    """Where the user config of a config file is, whether or not it exists (bus 6.1)."""
+    return config_file.parent / "user-config" / config_file.name
+
+
+def load(config_file: Path, options: LoadOptions) -> Stack:
+    """Load and check `config_file` with everything it refers to.
+
+    Raises BootError (directories, settings) or ConfigError (all mistakes of the files together).
+    """
+    findings = Findings()
+    main = read(config_file, findings)
+    if main is None:
+        raise ConfigError(findings.problems)
+    settings = settings_from(
+        options.layout, main.data.get("settings"), options.environment, everest_prefix=options.everest_prefix
+    )
+    paths.check(settings.layout)
+    source = _merged(main, config_file, findings)
+    problems = metaschema.problems_of(source, "config")
+    for problem in problems:
+        findings.add(problem)
+    stack = _build(source, settings, options, findings, bool(problems))
+    if findings.problems or stack is None:
+        raise ConfigError(findings.problems)
+    return stack
+
+
+def _merged(main: SourceFile, config_file: Path, findings: Findings) -> SourceFile:
+    user_file = user_config_file(config_file)
+    if not user_file.is_file():
+        return main
+    overlay = read(user_file, findings)
+    return main if overlay is None else with_overlay(main, overlay)
+
+
+def _build(
+    source: SourceFile, settings: Settings, options: LoadOptions, findings: Findings, broken: bool
+) -> Stack | None:
+    """The checked stack. With a config that breaks its schema, manifests of well-formed entries are still looked at."""
+    contracts = _contracts(settings, findings)
+    types: dict[str, Any] = {}
+    if settings.validate_schema:
+        types = contracts.types()
+        contracts.check_all_errors()
+    if broken:
+        _load_manifests(source, _well_formed(source.data), settings, contracts, findings)
+        return None
+    entries = metaschema.with_defaults("config", source.data)["active_modules"]
+    loaded = _load_manifests(source, entries, settings, contracts, findings)
+    _add_probe(source, entries, loaded, contracts, findings)
+    modules = {
+        module_id: _module(source, module_id, entry, loaded[entry["module"]], options, findings)
+        for module_id, entry in sorted(entries.items())
+        if entry["module"] in loaded
+    }
+    check.connections(source, entries, loaded, findings)
+    interfaces = _provided_interfaces(loaded, contracts)
+    return Stack(source.path, settings, modules, loaded, interfaces, types, tuple(findings.warnings))
+
+
+def _contracts(settings: Settings, findings: Findings) -> Contracts:
+    layout = settings.layout
+    return Contracts(layout.interfaces_dir, layout.types_dir, layout.errors_dir, findings)
+
+
+def _well_formed(data: Any) -> dict[str, Any]:
+    entries = data.get("active_modules")
+    if not isinstance(entries, dict):
+        return {}
+    return {
+        module_id: entry
+        for module_id, entry in entries.items()
+        if isinstance(entry, dict) and isinstance(entry.get("module"), str)
+    }
+
+
+def _load_manifests(
+    source: SourceFile, entries: dict[str, Any], settings: Settings, contracts: Contracts, findings: Findings
+) -> dict[str, Manifest]:
+    """Manifest of every module name in use that is fine, with its provided interfaces checked."""
+    loaded: dict[str, Manifest] = {}
+    modules_dir = settings.layout.modules_dir
+    seen: set[str] = set()
+    for module_id, entry in entries.items():
+        name = entry["module"]
+        if name == PROBE_MODULE:
+            continue
+        if not (modules_dir / name / "manifest.yaml").is_file():
+            text = f'there is no module "{name}" in {modules_dir}'
+            fix = one_of(manifests.available(modules_dir), name)
+            findings.add(source.problem(["active_modules", module_id, "module"], text, fix))
+            continue
+        if name in seen:
+            continue
+        seen.add(name)
+        manifest = manifests.load(modules_dir, name, findings)
+        if manifest is not None:
+            check.interfaces_of(manifest, contracts, findings)
+            loaded[name] = manifest
+    return dict(sorted(loaded.items()))
+
+
+def _add_probe(
+    source: SourceFile, entries: dict[str, Any], loaded: dict[str, Manifest], contracts: Contracts, findings: Findings
+) -> None:
+    """Generate the ProbeModule's manifest from the connections from and to it (bus 6.3)."""
+    probes = [module_id for module_id, entry in entries.items() if entry["module"] == PROBE_MODULE]
+    for extra in probes[1:]:
+        text = f"a second {PROBE_MODULE}; {probes[0]} is one already"
+        findings.add(source.problem(["active_modules", extra, "module"], text, "keep one"))
+    if not probes:
+        return
+    provides, requires = check.probe_contracts(source, probes[0], entries, loaded, findings)
+    loaded[PROBE_MODULE] = manifests.probe_manifest(provides, requires)
+    for provided in loaded[PROBE_MODULE].provides.values():
+        contracts.interface(provided.interface)
+
+
+def _provided_interfaces(loaded: dict[str, Manifest], contracts: Contracts) -> dict[str, Any]:
+    names = {provided.interface for manifest in loaded.values() for provided in manifest.provides.values()}
+    found = {name: contracts.interface(name) for name in sorted(names)}
+    return {name: definition for name, definition in found.items() if definition is not None}
+
+
+def _module(
+    source: SourceFile,
+    module_id: str,
+    entry: dict[str, Any],
+    manifest: Manifest,
+    options: LoadOptions,
+    findings: Findings,
+) -> ModuleConfig:
+    check.implementations_named(source, module_id, entry, manifest, findings)
+    capabilities = entry.get("capabilities")
+    return ModuleConfig(
+        id=module_id,
+        name=entry["module"],
+        standalone=entry["standalone"] or module_id in options.standalone,
+        capabilities=None if capabilities is None else tuple(capabilities),
+        parameters=_parameters(source, module_id, entry, manifest, findings),
+        connections={
+            requirement: tuple(Connection(item["module_id"], item["implementation_id"]) for item in items)
+            for requirement, items in sorted(entry["connections"].items())
+        },
+        mapping=_mapping(entry.get("mapping", {})),
+        telemetry_id=entry.get("telemetry", {}).get("id"),
+        access=_access(entry),
+    )
+
+
+def _parameters(
+    source: SourceFile, module_id: str, entry: dict[str, Any], manifest: Manifest, findings: Findings
+) -> dict[str, tuple[Parameter, ...]]:
+    """`!module` and every implementation with all their parameters, defaults applied, in name order (bus 2.3)."""
+    base = ["active_modules", module_id]
+    given = entry["config_implementation"]
+    result = {
+        MODULE_SCOPE: check.values(
+            source, [*base, "config_module"], manifest.parameters, entry["config_module"], findings
+        )
+    }
+    for impl, provided in sorted(manifest.provides.items()):
+        key = [*base, "config_implementation", impl]
+        result[impl] = check.values(source, key, provided.parameters, given.get(impl, {}), findings)
+    return result
+
+
+def _mapping(entry: dict[str, Any]) -> ModuleMapping:
+    def place(value: dict[str, int]) -> Mapping:
+        return Mapping(value["evse"], value.get("connector"))
+
+    module = entry.get("module")
+    return ModuleMapping(
+        module=None if module is None else place(module),
+        implementations={impl: place(value) for impl, value in sorted(entry.get("implementations", {}).items())},
+    )
+
+
+def _access(entry: dict[str, Any]) -> Access | None:
+    access = entry.get("access", {}).get("config")
+    if access is None:
+        return None
+    return Access(
+        allow_global_read=access["allow_global_read"],
+        allow_global_write=access["allow_global_write"],
+        allow_set_read_only=access["allow_set_read_only"],
+        modules={module_id: ModuleAccess(**rights) for module_id, rights in sorted(access["modules"].items())},
+    )
+
+
+def require_modules(stack: Stack) -> None:
+    """Raise BootError when there is nothing to start (bus 2.7, last row)."""
+    if not stack.modules:
+        raise BootError(f"{stack.config_file} has no modules; list some under active_modules")
