@@ -296,9 +296,12 @@ def _parse_json(text: str, path: Path) -> Document:
     try:
         document.data = json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
     except json.JSONDecodeError as error:
-        raise YamlError(
-            path, f"not JSON: {error.msg}", "mend the file", line=error.lineno, column=error.colno
-        ) from None
+        problem = f"not JSON: {error.msg}"
+        raise YamlError(path, problem, "mend the file", line=error.lineno, column=error.colno) from None
+    except YamlError:
+        raise
+    except ValueError as error:  # a number of more digits than int() takes
+        raise YamlError(path, f"not readable as JSON: {error}", "mend the file") from None
     except RecursionError:
         raise YamlError(path, "nested too deeply", "flatten the file") from None
     return document

@@ -1,0 +1,208 @@
+"""The bus over a real MQTT broker: aiomqtt, MQTT 5, TCP or unix socket (bus 1.2).
+
+Lives here: `MqttTransport`. It never reconnects: a lost broker is `BrokerLost`, which ends the process (bus 1.2).
+Outgoing messages pass one sender that keeps program order and holds at most `WINDOW` unconfirmed publications, which is
+what a broker with default limits accepts (receive maximum 20). May not be imported here: wire, modules.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import socket
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Any, NamedTuple, cast
+
+import aiomqtt
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from everest.runtime.errors import BrokerLost, BrokerRefused, TransportError
+from everest.runtime.transport import Message
+
+KEEPALIVE = 20
+WINDOW = 20
+CONNECT_TIMEOUT = 10.0
+
+NODELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+"""Without it every QoS 2 handshake waits for a delayed acknowledgement (about 40 ms)."""
+
+_quiet = logging.getLogger(f"{__name__}.client")
+_quiet.setLevel(logging.CRITICAL)
+"""What aiomqtt would log is said by our exceptions, in one line."""
+
+
+class _Outgoing(NamedTuple):
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+
+
+class _Inbox(asyncio.Queue[aiomqtt.Message]):
+    """Takes messages from aiomqtt without a task per message; nothing is ever got from it the ordinary way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: deque[Message] = deque()
+        self.changed = asyncio.Event()
+
+    def put_nowait(self, item: aiomqtt.Message) -> None:
+        payload = item.payload if isinstance(item.payload, bytes) else bytes(item.payload or b"")
+        self.messages.append(Message(item.topic.value, payload, bool(item.retain)))
+        self.changed.set()
+
+
+class MqttTransport:
+    """One connection to a broker; see `transport.Transport` for the contract."""
+
+    def __init__(self, host: str = "localhost", port: int = 1883, *, socket_path: str | None = None) -> None:
+        self._host = host
+        self._port = port
+        self._socket_path = socket_path
+        self._client: aiomqtt.Client | None = None
+        self._inbox = _Inbox()
+        self._outbox: deque[_Outgoing] = deque()
+        self._more = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._window = asyncio.Semaphore(WINDOW)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._underway: set[asyncio.Task[None]] = set()
+        self._lost: BrokerLost | None = None
+        self._closed = False
+
+    @property
+    def address(self) -> str:
+        """The broker as messages name it."""
+        return self._socket_path or f"{self._host}:{self._port}"
+
+    async def connect(self) -> None:
+        client = aiomqtt.Client(
+            hostname=self._socket_path or self._host,
+            port=self._port,
+            transport="unix" if self._socket_path else "tcp",
+            protocol=aiomqtt.ProtocolVersion.V5,
+            clean_start=True,
+            keepalive=KEEPALIVE,
+            timeout=CONNECT_TIMEOUT,
+            logger=_quiet,
+            queue_type=cast("Any", lambda maxsize: self._inbox),
+            socket_options=() if self._socket_path else (NODELAY,),
+        )
+        client.pending_calls_threshold = 10 * WINDOW
+        try:
+            await client.__aenter__()
+        except (aiomqtt.MqttError, ValueError, OSError) as error:
+            raise BrokerRefused(f"cannot connect to the MQTT broker at {self.address}: {error}") from None
+        self._client = client
+        self._start(self._watch(client), "mqtt watch")
+        self._start(self._send(client), "mqtt sender")
+
+    def _start(self, coroutine: Any, name: str) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine, name=name)
+        self._tasks.add(task)
+
+    async def _watch(self, client: aiomqtt.Client) -> None:
+        """Wait for the end of the connection; messages go past this iterator, straight into the inbox."""
+        try:
+            async for _ in client.messages:
+                pass
+        except aiomqtt.MqttError as error:
+            self._lose(error.__cause__ or error)
+
+    def _lose(self, reason: BaseException) -> None:
+        if self._lost is None and not self._closed:
+            self._lost = BrokerLost(f"lost the connection to the MQTT broker at {self.address} ({reason})")
+            self._inbox.changed.set()
+            self._idle.set()
+
+    async def messages(self) -> AsyncIterator[Message]:
+        inbox = self._inbox
+        while not self._closed:
+            while inbox.messages:
+                yield inbox.messages.popleft()
+            if self._lost is not None:
+                raise self._lost
+            inbox.changed.clear()
+            await inbox.changed.wait()
+
+    async def subscribe(self, *topic_filters: str, qos: int = 2) -> None:
+        client = self._connected()
+        wanted = [(topic_filter, SubscribeOptions(qos=qos)) for topic_filter in topic_filters]
+        try:
+            codes = await client.subscribe(wanted)
+        except aiomqtt.MqttError as error:
+            raise self._lost or BrokerLost(f"the MQTT broker at {self.address} does not answer ({error})") from None
+        for topic_filter, code in zip(topic_filters, codes, strict=False):
+            if isinstance(code, ReasonCode) and code.is_failure:
+                raise TransportError(f"the MQTT broker at {self.address} refuses to subscribe {topic_filter}: {code}")
+
+    async def unsubscribe(self, *topic_filters: str) -> None:
+        try:
+            await self._connected().unsubscribe(list(topic_filters))
+        except aiomqtt.MqttError as error:
+            raise self._lost or BrokerLost(f"the MQTT broker at {self.address} does not answer ({error})") from None
+
+    def _connected(self) -> aiomqtt.Client:
+        if self._lost is not None:
+            raise self._lost
+        if self._client is None or self._closed:
+            raise BrokerLost(f"not connected to the MQTT broker at {self.address}")
+        return self._client
+
+    # --- sending -----------------------------------------------------------------------------------------------------
+
+    def publish(self, topic: str, payload: bytes, *, qos: int = 2, retain: bool = False) -> None:
+        if self._lost is not None or self._closed:
+            return
+        self._outbox.append(_Outgoing(topic, payload, qos, retain))
+        self._idle.clear()
+        self._more.set()
+
+    async def _send(self, client: aiomqtt.Client) -> None:
+        """The one sender: tasks begin in the order of their creation, so publications leave in program order."""
+        while True:
+            while self._outbox:
+                await self._window.acquire()
+                task = asyncio.create_task(self._publish(client, self._outbox.popleft()), name="mqtt publish")
+                self._underway.add(task)
+                task.add_done_callback(self._sent)
+            self._more.clear()
+            await self._more.wait()
+
+    async def _publish(self, client: aiomqtt.Client, message: _Outgoing) -> None:
+        try:
+            await client.publish(message.topic, message.payload, message.qos, message.retain, timeout=math.inf)
+        except aiomqtt.MqttError as error:
+            self._lose(error)
+        except ValueError as error:
+            logging.getLogger(__name__).error("cannot publish on %r: %s", message.topic, error)
+
+    def _sent(self, task: asyncio.Task[None]) -> None:
+        self._underway.discard(task)
+        self._window.release()
+        if not self._outbox and not self._underway:
+            self._idle.set()
+
+    async def flush(self) -> None:
+        await self._idle.wait()
+        if self._lost is not None:
+            raise self._lost
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._inbox.changed.set()
+        tasks = [*self._tasks, *self._underway]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._client is not None and self._lost is None:
+            try:
+                await self._client.__aexit__(None, None, None)
+            except aiomqtt.MqttError as error:
+                _quiet.debug("the broker did not take leave: %s", error)
