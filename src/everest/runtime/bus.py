@@ -1,7 +1,8 @@
 """One module's seat on the bus: reads the transport, routes by kind and topic, keeps order per topic.
 
-Lives here: `Bus` with its single reader, the FIFO worker per topic, the "get" primitive of bus 2.3 and command calls (bus 3).
-Handlers run one message at a time per topic, topics in parallel; external messages are strictly serial (bus 7.5).
+Lives here: `Bus` with its single reader, the FIFO worker per topic, the "get" primitive of bus 2.3 and command calls
+(bus 3). Handlers run one message at a time per topic, topics in parallel; external messages are strictly serial (bus
+7.5).
 May not be imported here: modules, contracts, manager.
 """
 
@@ -12,6 +13,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from msgspec import Raw
@@ -134,7 +136,7 @@ class Bus:
         if not listeners:
             self.deviations.warn(envelope.topic, f"unexpected {envelope.name}", level=logging.DEBUG)
         for listener in listeners:
-            self._enqueue(envelope.topic, _Job(lambda item=listener: item.handler(envelope), listener.place))  # type: ignore[misc]
+            self._enqueue(envelope.topic, _Job(partial(listener.handler, envelope), listener.place))
 
     def _listening(self, topic: str) -> list[Listener]:
         found = self._listeners.get(topic, [])
@@ -155,7 +157,7 @@ class Bus:
             self.deviations.warn(message.topic, "external payload is not UTF-8; unreadable bytes replaced")
         for handler in handlers:
             place = f"external MQTT handler of {message.topic}"
-            self._enqueue(EXTERNAL_QUEUE, _Job(lambda item=handler: item(message.topic, text), place))  # type: ignore[misc]
+            self._enqueue(EXTERNAL_QUEUE, _Job(partial(handler, message.topic, text), place))
 
     def _resolve(self, reply: wire.CommandReply) -> None:
         waiting = self._calls.get(reply.id)
@@ -198,7 +200,7 @@ class Bus:
         return True
 
     def start(self, coroutine: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
-        """A named task owned by this bus: cancelled by `stop`, an exception that escapes it is a failure of the module."""
+        """A named task owned by this bus: `stop` cancels it, an exception that escapes it fails the module."""
         task = asyncio.get_running_loop().create_task(coroutine, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
@@ -265,7 +267,8 @@ class Bus:
     async def get(self, topic: str, request: Callable[[], None] | None = None) -> Any:
         """Bus 2.3: subscribe, ask (optionally), wait 5 s for one answer on `topic`, unsubscribe; one retry.
 
-        Returns the `data` of the answer. Gets are to be made one after the other. Errors: StartupError after both tries.
+        Returns the `data` of the answer. Gets are to be made one after the other. Errors: StartupError after both
+        tries.
         """
         for _ in range(GET_ATTEMPTS):
             answer: asyncio.Future[Envelope] = asyncio.get_running_loop().create_future()
@@ -286,7 +289,10 @@ class Bus:
         raise StartupError(f"no manager answered on {topic} within {GET_TIMEOUT * GET_ATTEMPTS:g} s")
 
     async def call(self, module_id: str, implementation_id: str, command: str, args: Mapping[str, Any]) -> Raw:
-        """Call a command; returns the JSON text of its result. Errors: CommandError subclasses, TypeError, ValueError."""
+        """Call a command; returns the JSON text of its result.
+
+        Errors: CommandError subclasses; TypeError and ValueError for arguments that JSON cannot express.
+        """
         if self._shutdown:
             raise Shutdown(f"module {self.module_id} is shutting down")
         call_id = new_uuid()

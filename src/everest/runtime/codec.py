@@ -1,4 +1,4 @@
-"""JSON text into the Python types of the contracts, leniently: types and required fields count, nothing else (bus 3.4, design 7.9).
+"""JSON text into the Python types of the contracts, leniently: types and required fields count (bus 3.4, design 7).
 
 Lives here: `decode`, `PayloadError` and the cached msgspec decoders.
 May not be imported here: transports, modules, contracts.
@@ -29,7 +29,10 @@ _plain = msgspec.json.Decoder()
 
 
 def decode(payload: Raw | bytes, type: Any) -> Any:
-    """Decode `payload` into `type`. Whole floats are taken for integers (JSON knows no difference). Errors: PayloadError."""
+    """Decode `payload` into `type`. Whole floats are taken for integers (JSON knows no difference).
+
+    Errors: PayloadError.
+    """
     try:
         return _decoder(type).decode(payload)
     except msgspec.ValidationError as error:

@@ -1,6 +1,7 @@
 """The place where a module's parts meet: its deployment, its seat on the bus, its clock, its end.
 
-Lives here: `ModuleContext`, made by the runtime and handed to the module's constructor. Module code treats it as opaque.
+Lives here: `ModuleContext`, made by the runtime and handed to the module's constructor. Module code treats it as
+opaque.
 May not be imported here: contracts, manager.
 """
 
@@ -57,12 +58,15 @@ class ModuleContext:
         if requirement_id not in self.deployment.manifest.requires:
             declared = ", ".join(sorted(self.deployment.manifest.requires)) or "none"
             raise ApiError(
-                f"module {self.module_id} requires nothing called {requirement_id!r} (its manifest declares: {declared})"
+                f"module {self.module_id} requires nothing called {requirement_id!r}; its manifest declares: {declared}"
             )
         return self.connections.get(requirement_id, [])
 
     def check_provided(self) -> None:
-        """Before ready: each implementation of the manifest is provided. Errors: StartupError naming the missing ones."""
+        """Before ready: each implementation of the manifest is provided.
+
+        Errors: StartupError naming the missing ones.
+        """
         missing = sorted(set(self.deployment.manifest.provides) - set(self.providers))
         if missing:
             raise StartupError(

@@ -1,7 +1,8 @@
 """Errors on the bus: the value, and the stores that decide what is new (bus 4).
 
-Lives here: `Error`, `Severity`, `State`, `Origin`, `ErrorCondition`, `StateMonitor`, `ProviderErrors` (one implementation),
-`ReceivedErrors` (one requirement connection, or the whole stack). No I/O: the stores return what is to be sent or delivered.
+Lives here: `Error`, `Severity`, `State`, `Origin`, `ErrorCondition`, `StateMonitor`, `ProviderErrors` (one
+implementation), `ReceivedErrors` (one requirement connection, or the whole stack). No I/O: the stores return what is
+to be sent or delivered.
 May not be imported here: transports, modules, contracts.
 """
 

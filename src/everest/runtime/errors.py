@@ -3,8 +3,8 @@
     EverestError
       WireError            a peer sent bytes that are no message (topic, reason); logged once and dropped
       TransportError       BrokerRefused (cannot connect), BrokerLost (connection gone); end the module with status 1
-      StartupError         configuration or metadata missing or unusable, module incomplete; ends the module with status 1
-      ApiError             the module's own code used the API wrongly (undeclared requirement, unknown implementation, ...)
+      StartupError         configuration or metadata missing, module incomplete; ends the module with status 1
+      ApiError             the module's own code used the API wrongly (undeclared requirement, ...)
       ModuleCrashed        a handler raised; carries the place, the cause is chained
       CommandError         a command call failed (bus 3.2), one subclass per `__everest__error_type`
 May not be imported here: anything of this project.

@@ -1,7 +1,8 @@
 """The process of one module: environment in, exit status out.
 
-Lives here: `launch`, which every module's `module.py` calls, and `Environment` (bus 2.5, 7.1). MQTT_SERVER_* is not read: the
-manager has put its answer into EV_MQTT_*. May not be imported here: contracts, manager; aiomqtt only when it is needed.
+Lives here: `launch`, which every module's `module.py` calls, and `Environment` (bus 2.5, 7.1). MQTT_SERVER_* is not
+read: the manager has put its answer into EV_MQTT_*. May not be imported here: contracts, manager; aiomqtt only when
+it is needed.
 """
 
 from __future__ import annotations
@@ -79,9 +80,9 @@ def _port(text: str) -> int:
 def launch(file: str) -> NoReturn:
     """Run the module whose `module.py` is `file` until it ends; the process ends with its status.
 
-    0: graceful shutdown. 1: crash, broker refused or lost, failed start; said in one line, with a traceback only for a
-    crash. SIGTERM: the module ends in order without a word on the bus, then dies of that signal, as a native module does.
-    SIGINT is blocked by the manager (bus 2.5) and stays so; a module started by hand takes it like SIGTERM.
+    0: graceful shutdown. 1: crash, broker refused or lost, failed start; said in one line, with a traceback only for
+    a crash. SIGTERM: the module ends in order without a word on the bus, then dies of that signal, as a native module
+    does. SIGINT is blocked by the manager (bus 2.5) and stays so; a module started by hand takes it like SIGTERM.
     """
     folder = Path(file).resolve().parent
     if sys.path and Path(sys.path[0]).resolve() == folder:

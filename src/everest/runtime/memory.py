@@ -1,7 +1,7 @@
 """A broker in memory: the same envelopes as bytes, without sockets, threads or time.
 
-Lives here: `MemoryBroker` (retained messages, wildcards, order per subscriber) and `MemoryTransport`, a seat at it. Several
-modules run as tasks of one event loop; works in virtual time.
+Lives here: `MemoryBroker` (retained messages, wildcards, order per subscriber) and `MemoryTransport`, a seat at it.
+Several modules run as tasks of one event loop; works in virtual time.
 May not be imported here: wire, modules.
 """
 

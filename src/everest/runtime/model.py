@@ -1,7 +1,8 @@
 """What a module is told about itself and its stack, as plain frozen values (bus 2.3).
 
-Lives here: `Mapping`, `Fulfillment`, `Settings`, `ModuleConfiguration`, `Manifest`, `InterfaceDefinition` and the tolerant
-readers that make them from distributed JSON: missing optional keys get their defaults, extra keys are ignored (bus 8 item 5).
+Lives here: `Mapping`, `Fulfillment`, `Settings`, `ModuleConfiguration`, `Manifest`, `InterfaceDefinition` and the
+tolerant readers that make them from distributed JSON: missing optional keys get their defaults, extra keys are
+ignored (bus 8 item 5).
 May not be imported here: transports, modules, contracts.
 """
 
@@ -215,7 +216,10 @@ def _read_parameters(
 
 
 def _read_value(scope: str, name: str, value: Any, datatype: Any) -> ConfigValue:
-    """One parameter; a `number` is always a float here, whatever the sender wrote; `bool` and `boolean` are the same."""
+    """One parameter; a `number` is always a float here, whatever the sender wrote.
+
+    `bool` and `boolean` are the same.
+    """
     if datatype == "number" and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, bool | int | float | str):

@@ -27,10 +27,11 @@ T = TypeVar("T")
 class Module:
     """One EVerest module. Subclass it, name the subclass `module_class` in the package, override what you need.
 
-    Life: constructor (provide, take connections, register handlers), `init`, then everybody is told that the module is
-    ready; when all modules are, `ready` runs in a task of its own. Handlers may be plain or async functions; messages of
-    one topic come one at a time and in order, those of different topics in parallel (bus 7.5). An exception that escapes
-    a handler, `init`, `ready` or a spawned task ends the module with a non-zero status (bus 7.5).
+    Life: constructor (provide, take connections, register handlers), `init`, then everybody is told that the module
+    is ready; when all modules are, `ready` runs in a task of its own. Handlers may be plain or async functions;
+    messages of one topic come one at a time and in order, those of different topics in parallel (bus 7.5). An
+    exception that escapes a handler, `init`, `ready` or a spawned task ends the module with a non-zero status (bus
+    7.5).
     """
 
     info: ModuleInfo
@@ -124,5 +125,8 @@ class Module:
         return self._context.bus.start(coroutine, name=f"{self.info.id} {name}")
 
     def request_exit(self, status: int = 0) -> None:
-        """End this module in an orderly way: `shutdown` runs, what is queued is sent, the process exits with `status`."""
+        """End this module in an orderly way.
+
+        `shutdown` runs, what is queued is sent, the process exits with `status`.
+        """
         self._context.request_exit(status)

@@ -46,13 +46,14 @@ async def run_module(
 ) -> int:
     """Run one module until it ends and return its exit status, as its process would have it.
 
-    `module` is the module's class or its folder (`modules/System`); `transport` is a fresh one, connected and closed here.
-    Does everything a process does: connects, requests its configuration and metadata over the transport (bus 2.3),
-    publishes metadata, runs `init`, reports ready, waits for global ready. `created` is called with the new instance.
+    `module` is the module's class or its folder (`modules/System`); `transport` is a fresh one, connected and closed
+    here. Does everything a process does: connects, requests its configuration and metadata over the transport (bus
+    2.3), publishes metadata, runs `init`, reports ready, waits for global ready. `created` is called with the new
+    instance.
 
-    Returns 0 after a graceful shutdown, the status of `request_exit`, or 1 after a crash, a lost or refusing broker or a
-    failed start; the reason is logged, nothing but cancellation is raised. Cancelling is what SIGTERM is to a process:
-    `shutdown` runs (3 s at most), nothing is sent any more, the transport is closed.
+    Returns 0 after a graceful shutdown, the status of `request_exit`, or 1 after a crash, a lost or refusing broker
+    or a failed start; the reason is logged, nothing but cancellation is raised. Cancelling is what SIGTERM is to a
+    process: `shutdown` runs (3 s at most), nothing is sent any more, the transport is closed.
     """
     run = ModuleRun(module, module_id, transport, prefix, external_prefix, dialect, clock or SystemClock(), created)
     return await run.run()

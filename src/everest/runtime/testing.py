@@ -40,8 +40,8 @@ class ModuleBench:
     `implementation_config`: values where they differ from the manifest's defaults. `connections`: requirement id ->
     `["module_id/implementation_id", ...]`. `mappings`: module id -> `{"evse": 1}` or `{"module": ..,
     "implementations": ..}`. `peers`: further implementations of the stack, `"module_id/implementation_id"` ->
-    interface, for modules that follow global errors. `interfaces`: distributed interface definitions (bus 6.4) beside those
-    found in an `interfaces/` folder above the module or above the working directory.
+    interface, for modules that follow global errors. `interfaces`: distributed interface definitions (bus 6.4) beside
+    those found in an `interfaces/` folder above the module or above the working directory.
 
     Answers may be registered before the block for what the module calls in `init`; what it calls in `ready` runs after
     the first `await` of the block. If the module crashes, the next waiting method and the end of the block raise.

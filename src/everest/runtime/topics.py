@@ -10,7 +10,10 @@ from dataclasses import dataclass
 
 
 def with_slash(prefix: str) -> str:
-    """An everest or telemetry prefix as used in topics: `/` is appended where it is missing; empty stays empty (bus 1.1)."""
+    """An everest or telemetry prefix as used in topics: `/` is appended where it is missing.
+
+    Empty stays empty (bus 1.1).
+    """
     return prefix if not prefix or prefix.endswith("/") else prefix + "/"
 
 

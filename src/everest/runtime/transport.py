@@ -1,7 +1,7 @@
 """The port between the runtime and a broker.
 
-Lives here: `Message` and the protocol `Transport`; implemented by `mqtt.MqttTransport` and `memory.MemoryTransport`, which pass
-the same tests. A transport belongs to one module (or to the manager) and has one reader.
+Lives here: `Message` and the protocol `Transport`; implemented by `mqtt.MqttTransport` and `memory.MemoryTransport`,
+which pass the same tests. A transport belongs to one module (or to the manager) and has one reader.
 May not be imported here: wire, modules.
 """
 

@@ -1,8 +1,9 @@
 """Envelopes of the EVerest bus: pure functions between bytes and messages.
 
-Lives here: `Dialect`, `MessageType`, `DELIVERY` (QoS and retain per kind), `parse` with one reader per message kind, and one
-builder per message kind. Sent JSON is compact UTF-8, never NaN or Infinity (written as null); received garbage of any sort
-is a `WireError` and nothing else. Payloads stay `Raw` bytes here: they are decoded once, by the type they are meant for.
+Lives here: `Dialect`, `MessageType`, `DELIVERY` (QoS and retain per kind), `parse` with one reader per message kind,
+and one builder per message kind. Sent JSON is compact UTF-8, never NaN or Infinity (written as null); received
+garbage of any sort is a `WireError` and nothing else. Payloads stay `Raw` bytes here: they are decoded once, by the
+type they are meant for.
 May not be imported here: transports, modules, contracts.
 """
 
@@ -85,7 +86,10 @@ DELIVERY: Mapping[str, Delivery] = {
     "external": Delivery(2, False),
     "telemetry": Delivery(0, False),
 }
-"""The table of bus 1.4. `metadata` are the retained `<P>interfaces`, ...; `module_metadata` is `<P>modules/<mid>/metadata`."""
+"""The table of bus 1.4. `metadata` are the retained `<P>interfaces` and so on.
+
+`module_metadata` is `<P>modules/<mid>/metadata`.
+"""
 
 SUBSCRIBE_QOS = 2
 EXTERNAL_SUBSCRIBE_QOS = 0
@@ -98,8 +102,8 @@ EXTERNAL_SUBSCRIBE_QOS = 0
 class Envelope:
     """One decoded message: its kind and its payload, still as JSON text.
 
-    `kind` None: JSON without a string `msg_type`, offered to external handlers (bus 1.3); `data` is then the whole text.
-    `name` is the `msg_type` as received. `data` is empty when the key is absent.
+    `kind` None: JSON without a string `msg_type`, offered to external handlers (bus 1.3); `data` is then the whole
+    text. `name` is the `msg_type` as received. `data` is empty when the key is absent.
     """
 
     topic: str
@@ -314,7 +318,10 @@ def build_command(call_id: str, args: Mapping[str, Any], origin: str) -> bytes:
 
 
 def build_command_result(call_id: str, origin: str, retval: Any) -> bytes:
-    """A successful reply; `origin` is the provider's module id, `retval` None for a command without result (bus 3.2)."""
+    """A successful reply.
+
+    `origin` is the provider's module id, `retval` None for a command without result (bus 3.2).
+    """
     return build("CmdResult", {"data": {"id": call_id, "origin": origin, "retval": retval}, "type": "result"})
 
 
