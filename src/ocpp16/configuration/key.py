@@ -6,6 +6,7 @@ May import: the standard library. Must not import: anything of ocpp16.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, TypedDict, TypeVar
@@ -57,6 +58,7 @@ class Facts(TypedDict, total=False):
     length: tuple[int | None, int | None]
     unit: str
     separator: str
+    meaning: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +68,6 @@ class Key(Generic[T_co]):
     section: str
     name: str
     kind: Kind
-    meaning: str
     access: Access = Access.RO
     effect: Effect = Effect.NONE
     required: bool = False
@@ -82,6 +83,9 @@ class Key(Generic[T_co]):
     unit: str = ""
     separator: str = ","
     """Between the items of `TEXTS` in GetConfiguration."""
+    parse: Callable[[str], Any] | None = None
+    """Turns a text into what `configuration[key]` gives."""
+    meaning: str = ""
 
     def read(self, stored: Any) -> T_co:
         """The typed value of a stored JSON value (None: absent)."""
@@ -94,6 +98,8 @@ class Key(Generic[T_co]):
                 value = float(stored)
             case Kind.TEXTS if stored is not None:
                 value = tuple(stored)
+            case Kind.TEXT if stored is not None and self.parse is not None:
+                value = self.parse(stored)
             case _:
                 value = stored
         typed: T_co = value
