@@ -159,13 +159,11 @@ def _add_probe(
         return
     provides, requires = check.probe_contracts(source, probes[0], entries, loaded, findings)
     loaded[PROBE_MODULE] = manifests.probe_manifest(provides, requires)
-    for provided in loaded[PROBE_MODULE].provides.values():
-        contracts.interface(provided.interface)
 
 
 def _provided_interfaces(loaded: dict[str, Manifest], contracts: Contracts) -> dict[str, Any]:
     names = {provided.interface for manifest in loaded.values() for provided in manifest.provides.values()}
-    found = {name: contracts.interface(name) for name in sorted(names)}
+    found = {name: contracts.interface(name) for name in sorted(names) if contracts.has_interface(name)}
     return {name: definition for name, definition in found.items() if definition is not None}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,7 +61,7 @@ class TaskLauncher:
     def _ended(self, module_id: str, task: asyncio.Task[int], on_exit: Callable[[ModuleExited], None]) -> None:
         self._tasks.pop(module_id, None)
         if task.cancelled():
-            on_exit(ModuleExited(module_id, 0, "ended on request"))
+            on_exit(ModuleExited(module_id, -signal.SIGTERM, "ended on request"))
         elif (error := task.exception()) is not None:
             logger.critical("module %s failed", module_id, exc_info=error)
             on_exit(ModuleExited(module_id, 1, f"{type(error).__name__}: {error}"))

@@ -104,7 +104,7 @@ def _describe(error: Any) -> tuple[str, str]:
             return "is empty", f"write at least {wanted} or leave the key out"
         case "format":
             return f"{show(error.instance)} is not a valid {wanted}", "write it with its scheme, like https://..."
-        case None:
+        case "not":
             return "this key is not allowed here", "remove it"
         case _:
             return str(error.message), ""
