@@ -1,0 +1,67 @@
+"""How a value lies in the table KVS: a text and the name of its type (station 7.3). Pure.
+
+The texts are EVerest's: bool as `true`/`false`, a number with six decimals, objects and arrays as JSON. Where six
+decimals would lose something of a number, it is written in full, so that what is loaded is what was stored.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+NULL, ARRAY, OBJECT, BOOL, DOUBLE, INT, STRING = "nullptr_t", "Array", "Object", "bool", "double", "int", "std::string"
+
+
+def encode(value: Any) -> tuple[str, str]:
+    """The (VALUE, TYPE) of a JSON value. Errors: `ValueError` for what JSON cannot carry (NaN, infinity, other
+    types).
+    """
+    match value:
+        case None:
+            return "null", NULL
+        case bool():
+            return ("true" if value else "false"), BOOL
+        case int():
+            return str(value), INT
+        case float():
+            return _number(value), DOUBLE
+        case str():
+            return value, STRING
+        case list():
+            return _json(value), ARRAY
+        case dict():
+            return _json(value), OBJECT
+    raise ValueError(f"a {type(value).__name__} cannot be stored")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _number(value: float) -> str:
+    if not math.isfinite(value):
+        raise ValueError(f"{value} cannot be stored")
+    text = f"{value:.6f}"
+    return text if float(text) == value else repr(value)
+
+
+def decode(text: str, type_name: str) -> Any:
+    """The value of a row. Errors: `ValueError` naming the type if the text does not fit it or the type is unknown."""
+    try:
+        match type_name:
+            case "nullptr_t":
+                return None
+            case "bool":
+                return {"true": True, "false": False}[text]
+            case "int":
+                return int(text)
+            case "double":
+                return float(text)
+            case "std::string":
+                return text
+            case "Array" | "Object":
+                return json.loads(text)
+    except (ValueError, KeyError) as error:
+        raise ValueError(f"the text is no {type_name}: {text[:80]!r}") from error
+    raise ValueError(f"unknown type {type_name!r}")
