@@ -2,7 +2,7 @@
 
 Journal mode WAL. A commit that holds a durable change set runs with synchronous=FULL (the log is synced before the
 commit returns), any other with NORMAL (a power cut may take the last ones, never half of one). The pragma is set per
-commit, which costs about 10 microseconds; a FULL commit also makes everything before it durable, since the log is one
+commit, which costs microseconds; a FULL commit also makes everything before it durable, since the log is one
 file written in order. May import: store.*, errors, peewee. Must not import: asyncio.
 """
 
