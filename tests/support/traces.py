@@ -1,7 +1,7 @@
 """Reading the recordings in `tests/traces/everest` line by line, without unpacking a whole file into memory.
 
-`bus(name)`, `ocpp(name)`, `marks(name)` stream one kind of record each; `implementations(name)` tells the interface of every
-implementation in a recording. What the fields are is told by the README beside the recordings.
+`bus(name)`, `ocpp(name)`, `marks(name)` stream one kind of record each; `implementations(name)` tells the interface of
+every implementation in a recording. What the fields are is told by the README beside the recordings.
 """
 
 from __future__ import annotations

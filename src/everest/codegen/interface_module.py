@@ -11,7 +11,7 @@ from typing import Any
 from everest.codegen.expressions import BUILTINS, Scope, docstring
 from everest.codegen.names import camel, is_name
 from everest.codegen.sources import Contracts, error
-from everest.codegen.types_module import import_types, module_docstring
+from everest.codegen.types_module import module_head
 from everest.runtime.contract_base import Client, Implementation
 
 _RESERVED = (
@@ -95,21 +95,14 @@ def _refuse_collisions(scope: Scope, interface: _Interface) -> None:
 
 
 def _head(scope: Scope, interface: _Interface) -> str:
-    lines = module_docstring(interface.description, f"interfaces/{interface.name}.yaml")
-    lines += ["", "from __future__ import annotations", ""]
-    if "enum" in scope.uses:
-        lines.append("import enum")
-    if interface.commands:
-        lines.append("from abc import abstractmethod")
-    abc = ["Awaitable", "Callable"] if interface.variables else []
-    lines.append(f"from collections.abc import {', '.join([*abc, 'Mapping'])}")
+    handlers = ["Awaitable", "Callable"] if interface.variables else []
     typing = sorted({"Any"} | ({"Literal"} & scope.uses))
-    lines.append(f"from typing import {', '.join(typing)}")
-    if "msgspec" in scope.uses:
-        lines += ["", "import msgspec"]
-    lines += import_types(scope) or [""]
-    lines.append("from everest.runtime.contract_base import Client, Command, Implementation")
-    return "\n".join(lines)
+    standard = ["import enum"] if "enum" in scope.uses else []
+    standard += ["from abc import abstractmethod"] if interface.commands else []
+    standard.append(f"from collections.abc import {', '.join([*handlers, 'Mapping'])}")
+    standard.append(f"from typing import {', '.join(typing)}")
+    base = ["from everest.runtime.contract_base import Client, Command, Implementation"]
+    return module_head(interface.description, f"interfaces/{interface.name}.yaml", scope, standard, base)
 
 
 def _tables(interface: _Interface) -> str:
@@ -142,7 +135,7 @@ def _class(interface: _Interface, side: str, description: str) -> list[str]:
 
 
 def _implementation(interface: _Interface) -> str:
-    lines = _class(interface, "Implementation", f"What a provider of `{interface.name}` implements.")
+    lines = _class(interface, "Implementation", f"{interface.description.rstrip('.')}: what a provider implements.")
     for command in interface.commands:
         lines += ["", "    @abstractmethod", _signature(command), *docstring(command.description, 8, one_line=True)]
         if not command.description:
@@ -155,7 +148,7 @@ def _implementation(interface: _Interface) -> str:
 
 
 def _client(interface: _Interface) -> str:
-    lines = _class(interface, "Client", f"What a requirer of `{interface.name}` holds per connection.")
+    lines = _class(interface, "Client", f"{interface.description.rstrip('.')}: what a requirer holds per connection.")
     for command in interface.commands:
         lines += ["", _signature(command), *docstring(command.description, 8, one_line=True)]
         arguments = ", ".join(f'"{name}": {name}' for name in command.arguments)

@@ -32,17 +32,22 @@ def render_types(contracts: Contracts, stem: str) -> str:
 
 
 def _head(scope: Scope, data: dict[str, object], stem: str, has_aliases: bool) -> str:
-    lines = module_docstring(data.get("description"), f"types/{stem}.yaml")
-    lines += ["", "from __future__ import annotations", ""]
-    if "enum" in scope.uses:
-        lines.append("import enum")
     typing = sorted(({"Any", "Literal"} & scope.uses) | ({"TypeAlias"} if has_aliases else set()))
-    if typing:
-        lines.append(f"from typing import {', '.join(typing)}")
-    if "msgspec" in scope.uses:
-        lines += ["", "import msgspec"]
-    lines += import_types(scope)
-    return "\n".join(lines)
+    standard = ["import enum"] if "enum" in scope.uses else []
+    standard += [f"from typing import {', '.join(typing)}"] if typing else []
+    return module_head(data.get("description"), f"types/{stem}.yaml", scope, standard, [])
+
+
+def module_head(description: object, source: str, scope: Scope, standard: list[str], ours: list[str]) -> str:
+    """Return docstring and imports of a generated module; `standard` and `ours` are import lines."""
+    blocks = [
+        module_docstring(description, source),
+        ["from __future__ import annotations"],
+        standard,
+        ["import msgspec"] if "msgspec" in scope.uses else [],
+        [*_import_types(scope), *ours],
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
 def module_docstring(description: object, source: str) -> list[str]:
@@ -52,11 +57,9 @@ def module_docstring(description: object, source: str) -> list[str]:
     return [first, "", HEADER.format(source=source), '"""']
 
 
-def import_types(scope: Scope) -> list[str]:
+def _import_types(scope: Scope) -> list[str]:
     """Return the import lines for the types files that are referred to; as modules: files may refer in circles."""
-    if not scope.imports:
-        return []
-    return ["", *(f"from {TYPES_PACKAGE} import {stem} as _{stem}" for stem in sorted(scope.imports))]
+    return [f"from {TYPES_PACKAGE} import {stem} as _{stem}" for stem in sorted(scope.imports)]
 
 
 def _in_order(aliases: dict[str, str], stem: str) -> list[str]:

@@ -137,9 +137,9 @@ def _refuse_control_characters(text: str, path: Path) -> None:
 def _syntax_error(path: Path, error: yaml.MarkedYAMLError) -> YamlError:
     mark = error.problem_mark or error.context_mark
     problem = " ".join(part for part in (error.context, error.problem) if part) or "syntax error"
-    if error.problem and "alias" in error.problem:
-        problem = "anchors and aliases are not supported"
     fix = "check indentation, colons, quotes and brackets around this place"
+    if "alias" in problem or "anchor" in problem or "cannot start any token" in problem:
+        fix = "quote text that begins with a special character, and indent with spaces"
     if mark is None:
         return YamlError(path, problem, fix)
     return YamlError(path, problem, fix, line=mark.line + 1, column=mark.column + 1)

@@ -30,7 +30,7 @@ ERRORS: tuple[str, ...] = (
 
 
 class AcRcdImplementation(Implementation):
-    """What a provider of `ac_rcd` implements."""
+    """A residual current device for AC: what a provider implements."""
 
     interface = "ac_rcd"
     commands = COMMANDS
@@ -51,7 +51,7 @@ class AcRcdImplementation(Implementation):
 
 
 class AcRcdClient(Client):
-    """What a requirer of `ac_rcd` holds per connection."""
+    """A residual current device for AC: what a requirer holds per connection."""
 
     interface = "ac_rcd"
     commands = COMMANDS

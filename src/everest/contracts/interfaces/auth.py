@@ -29,7 +29,7 @@ ERRORS: tuple[str, ...] = (
 
 
 class AuthImplementation(Implementation):
-    """What a provider of `auth` implements."""
+    """Brings tokens and EVSEs together: what a provider implements."""
 
     interface = "auth"
     commands = COMMANDS
@@ -57,7 +57,7 @@ class AuthImplementation(Implementation):
 
 
 class AuthClient(Client):
-    """What a requirer of `auth` holds per connection."""
+    """Brings tokens and EVSEs together: what a requirer holds per connection."""
 
     interface = "auth"
     commands = COMMANDS

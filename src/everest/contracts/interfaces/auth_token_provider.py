@@ -24,7 +24,7 @@ ERRORS: tuple[str, ...] = (
 
 
 class AuthTokenProviderImplementation(Implementation):
-    """What a provider of `auth_token_provider` implements."""
+    """Something that reads tokens: RFID reader, remote start, car: what a provider implements."""
 
     interface = "auth_token_provider"
     commands = COMMANDS
@@ -37,7 +37,7 @@ class AuthTokenProviderImplementation(Implementation):
 
 
 class AuthTokenProviderClient(Client):
-    """What a requirer of `auth_token_provider` holds per connection."""
+    """Something that reads tokens: RFID reader, remote start, car: what a requirer holds per connection."""
 
     interface = "auth_token_provider"
     commands = COMMANDS

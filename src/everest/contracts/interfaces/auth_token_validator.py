@@ -27,7 +27,7 @@ ERRORS: tuple[str, ...] = (
 
 
 class AuthTokenValidatorImplementation(Implementation):
-    """What a provider of `auth_token_validator` implements."""
+    """Something that knows which tokens may charge: what a provider implements."""
 
     interface = "auth_token_validator"
     commands = COMMANDS
@@ -44,7 +44,7 @@ class AuthTokenValidatorImplementation(Implementation):
 
 
 class AuthTokenValidatorClient(Client):
-    """What a requirer of `auth_token_validator` holds per connection."""
+    """Something that knows which tokens may charge: what a requirer holds per connection."""
 
     interface = "auth_token_validator"
     commands = COMMANDS

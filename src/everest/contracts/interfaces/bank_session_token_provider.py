@@ -21,7 +21,7 @@ ERRORS: tuple[str, ...] = ()
 
 
 class BankSessionTokenProviderImplementation(Implementation):
-    """What a provider of `bank_session_token_provider` implements."""
+    """A terminal that reads bank cards: what a provider implements."""
 
     interface = "bank_session_token_provider"
     commands = COMMANDS
@@ -34,7 +34,7 @@ class BankSessionTokenProviderImplementation(Implementation):
 
 
 class BankSessionTokenProviderClient(Client):
-    """What a requirer of `bank_session_token_provider` holds per connection."""
+    """A terminal that reads bank cards: what a requirer holds per connection."""
 
     interface = "bank_session_token_provider"
     commands = COMMANDS

@@ -35,7 +35,7 @@ ERRORS: tuple[str, ...] = ()
 
 
 class BoardSupportACImplementation(Implementation):
-    """What a provider of `board_support_AC` implements."""
+    """The AC board of an EVSE, older generation: what a provider implements."""
 
     interface = "board_support_AC"
     commands = COMMANDS
@@ -100,7 +100,7 @@ class BoardSupportACImplementation(Implementation):
 
 
 class BoardSupportACClient(Client):
-    """What a requirer of `board_support_AC` holds per connection."""
+    """The AC board of an EVSE, older generation: what a requirer holds per connection."""
 
     interface = "board_support_AC"
     commands = COMMANDS

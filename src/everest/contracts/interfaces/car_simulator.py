@@ -23,7 +23,7 @@ ERRORS: tuple[str, ...] = ()
 
 
 class CarSimulatorImplementation(Implementation):
-    """What a provider of `car_simulator` implements."""
+    """A simulated car that plays sessions: what a provider implements."""
 
     interface = "car_simulator"
     commands = COMMANDS
@@ -44,7 +44,7 @@ class CarSimulatorImplementation(Implementation):
 
 
 class CarSimulatorClient(Client):
-    """What a requirer of `car_simulator` holds per connection."""
+    """A simulated car that plays sessions: what a requirer holds per connection."""
 
     interface = "car_simulator"
     commands = COMMANDS

@@ -21,7 +21,7 @@ ERRORS: tuple[str, ...] = ()
 
 
 class ChargerInformationImplementation(Implementation):
-    """What a provider of `charger_information` implements."""
+    """Identity of the station: what a provider implements."""
 
     interface = "charger_information"
     commands = COMMANDS
@@ -34,7 +34,7 @@ class ChargerInformationImplementation(Implementation):
 
 
 class ChargerInformationClient(Client):
-    """What a requirer of `charger_information` holds per connection."""
+    """Identity of the station: what a requirer holds per connection."""
 
     interface = "charger_information"
     commands = COMMANDS

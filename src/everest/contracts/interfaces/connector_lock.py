@@ -30,7 +30,7 @@ ERRORS: tuple[str, ...] = (
 
 
 class ConnectorLockImplementation(Implementation):
-    """What a provider of `connector_lock` implements."""
+    """The lock that holds the plug: what a provider implements."""
 
     interface = "connector_lock"
     commands = COMMANDS
@@ -47,7 +47,7 @@ class ConnectorLockImplementation(Implementation):
 
 
 class ConnectorLockClient(Client):
-    """What a requirer of `connector_lock` holds per connection."""
+    """The lock that holds the plug: what a requirer holds per connection."""
 
     interface = "connector_lock"
     commands = COMMANDS

@@ -20,7 +20,7 @@ ERRORS: tuple[str, ...] = ()
 
 
 class DebugJsonImplementation(Implementation):
-    """What a provider of `debug_json` implements."""
+    """Inner state of a module, for people who debug: what a provider implements."""
 
     interface = "debug_json"
     commands = COMMANDS
@@ -37,7 +37,7 @@ class DebugJsonImplementation(Implementation):
 
 
 class DebugJsonClient(Client):
-    """What a requirer of `debug_json` holds per connection."""
+    """Inner state of a module, for people who debug: what a requirer holds per connection."""
 
     interface = "debug_json"
     commands = COMMANDS

@@ -23,7 +23,7 @@ ERRORS: tuple[str, ...] = ()
 
 
 class DisplayMessageImplementation(Implementation):
-    """What a provider of `display_message` implements."""
+    """A display that shows texts: what a provider implements."""
 
     interface = "display_message"
     commands = COMMANDS
@@ -53,7 +53,7 @@ class DisplayMessageImplementation(Implementation):
 
 
 class DisplayMessageClient(Client):
-    """What a requirer of `display_message` holds per connection."""
+    """A display that shows texts: what a requirer holds per connection."""
 
     interface = "display_message"
     commands = COMMANDS

@@ -17,7 +17,7 @@ ERRORS: tuple[str, ...] = ()
 
 
 class EmptyImplementation(Implementation):
-    """What a provider of `empty` implements."""
+    """Nothing at all, for modules that offer nothing: what a provider implements."""
 
     interface = "empty"
     commands = COMMANDS
@@ -26,7 +26,7 @@ class EmptyImplementation(Implementation):
 
 
 class EmptyClient(Client):
-    """What a requirer of `empty` holds per connection."""
+    """Nothing at all, for modules that offer nothing: what a requirer holds per connection."""
 
     interface = "empty"
     commands = COMMANDS

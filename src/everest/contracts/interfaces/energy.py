@@ -23,7 +23,7 @@ ERRORS: tuple[str, ...] = ()
 
 
 class EnergyImplementation(Implementation):
-    """What a provider of `energy` implements."""
+    """A node of the energy tree: what a provider implements."""
 
     interface = "energy"
     commands = COMMANDS
@@ -40,7 +40,7 @@ class EnergyImplementation(Implementation):
 
 
 class EnergyClient(Client):
-    """What a requirer of `energy` holds per connection."""
+    """A node of the energy tree: what a requirer holds per connection."""
 
     interface = "energy"
     commands = COMMANDS

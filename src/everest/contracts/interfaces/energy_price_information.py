@@ -20,7 +20,7 @@ ERRORS: tuple[str, ...] = ()
 
 
 class EnergyPriceInformationImplementation(Implementation):
-    """What a provider of `energy_price_information` implements."""
+    """A source of energy prices: what a provider implements."""
 
     interface = "energy_price_information"
     commands = COMMANDS
@@ -33,7 +33,7 @@ class EnergyPriceInformationImplementation(Implementation):
 
 
 class EnergyPriceInformationClient(Client):
-    """What a requirer of `energy_price_information` holds per connection."""
+    """A source of energy prices: what a requirer holds per connection."""
 
     interface = "energy_price_information"
     commands = COMMANDS

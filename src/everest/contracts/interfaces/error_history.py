@@ -21,7 +21,7 @@ ERRORS: tuple[str, ...] = ()
 
 
 class ErrorHistoryImplementation(Implementation):
-    """What a provider of `error_history` implements."""
+    """All errors that were ever raised: what a provider implements."""
 
     interface = "error_history"
     commands = COMMANDS
@@ -34,7 +34,7 @@ class ErrorHistoryImplementation(Implementation):
 
 
 class ErrorHistoryClient(Client):
-    """What a requirer of `error_history` holds per connection."""
+    """All errors that were ever raised: what a requirer holds per connection."""
 
     interface = "error_history"
     commands = COMMANDS

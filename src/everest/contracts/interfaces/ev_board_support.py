@@ -37,7 +37,7 @@ ERRORS: tuple[str, ...] = (
 
 
 class EvBoardSupportImplementation(Implementation):
-    """What a provider of `ev_board_support` implements."""
+    """The board of a simulated car: what a provider implements."""
 
     interface = "ev_board_support"
     commands = COMMANDS
@@ -86,7 +86,7 @@ class EvBoardSupportImplementation(Implementation):
 
 
 class EvBoardSupportClient(Client):
-    """What a requirer of `ev_board_support` holds per connection."""
+    """The board of a simulated car: what a requirer holds per connection."""
 
     interface = "ev_board_support"
     commands = COMMANDS

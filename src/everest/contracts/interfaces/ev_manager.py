@@ -32,7 +32,7 @@ ERRORS: tuple[str, ...] = (
 
 
 class EvManagerImplementation(Implementation):
-    """What a provider of `ev_manager` implements."""
+    """The car side of a charging session: what a provider implements."""
 
     interface = "ev_manager"
     commands = COMMANDS
@@ -49,7 +49,7 @@ class EvManagerImplementation(Implementation):
 
 
 class EvManagerClient(Client):
-    """What a requirer of `ev_manager` holds per connection."""
+    """The car side of a charging session: what a requirer holds per connection."""
 
     interface = "ev_manager"
     commands = COMMANDS

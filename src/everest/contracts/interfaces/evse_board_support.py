@@ -72,7 +72,7 @@ ERRORS: tuple[str, ...] = (
 
 
 class EvseBoardSupportImplementation(Implementation):
-    """What a provider of `evse_board_support` implements."""
+    """The board of an EVSE: control pilot, contacts, cable: what a provider implements."""
 
     interface = "evse_board_support"
     commands = COMMANDS
@@ -137,7 +137,7 @@ class EvseBoardSupportImplementation(Implementation):
 
 
 class EvseBoardSupportClient(Client):
-    """What a requirer of `evse_board_support` holds per connection."""
+    """The board of an EVSE: control pilot, contacts, cable: what a requirer holds per connection."""
 
     interface = "evse_board_support"
     commands = COMMANDS

@@ -65,7 +65,7 @@ ERRORS: tuple[str, ...] = (
 
 
 class EvseManagerImplementation(Implementation):
-    """What a provider of `evse_manager` implements."""
+    """One EVSE: its sessions, transactions and limits: what a provider implements."""
 
     interface = "evse_manager"
     commands = COMMANDS
@@ -200,7 +200,7 @@ class EvseManagerImplementation(Implementation):
 
 
 class EvseManagerClient(Client):
-    """What a requirer of `evse_manager` holds per connection."""
+    """One EVSE: its sessions, transactions and limits: what a requirer holds per connection."""
 
     interface = "evse_manager"
     commands = COMMANDS

@@ -38,7 +38,7 @@ ERRORS: tuple[str, ...] = ()
 
 
 class EvseSecurityImplementation(Implementation):
-    """What a provider of `evse_security` implements."""
+    """Certificates and keys of the station: what a provider implements."""
 
     interface = "evse_security"
     commands = COMMANDS
@@ -154,7 +154,7 @@ class EvseSecurityImplementation(Implementation):
 
 
 class EvseSecurityClient(Client):
-    """What a requirer of `evse_security` holds per connection."""
+    """Certificates and keys of the station: what a requirer holds per connection."""
 
     interface = "evse_security"
     commands = COMMANDS

@@ -23,7 +23,7 @@ ERRORS: tuple[str, ...] = ()
 
 
 class ExternalEnergyLimitsImplementation(Implementation):
-    """What a provider of `external_energy_limits` implements."""
+    """A node of the energy tree that takes limits from outside: what a provider implements."""
 
     interface = "external_energy_limits"
     commands = COMMANDS
@@ -40,7 +40,7 @@ class ExternalEnergyLimitsImplementation(Implementation):
 
 
 class ExternalEnergyLimitsClient(Client):
-    """What a requirer of `external_energy_limits` holds per connection."""
+    """A node of the energy tree that takes limits from outside: what a requirer holds per connection."""
 
     interface = "external_energy_limits"
     commands = COMMANDS

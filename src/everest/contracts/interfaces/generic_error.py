@@ -21,7 +21,7 @@ ERRORS: tuple[str, ...] = (
 
 
 class GenericErrorImplementation(Implementation):
-    """What a provider of `generic_error` implements."""
+    """Something that only reports errors: what a provider implements."""
 
     interface = "generic_error"
     commands = COMMANDS
@@ -30,7 +30,7 @@ class GenericErrorImplementation(Implementation):
 
 
 class GenericErrorClient(Client):
-    """What a requirer of `generic_error` holds per connection."""
+    """Something that only reports errors: what a requirer holds per connection."""
 
     interface = "generic_error"
     commands = COMMANDS

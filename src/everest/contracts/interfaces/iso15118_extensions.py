@@ -26,7 +26,7 @@ ERRORS: tuple[str, ...] = ()
 
 
 class Iso15118ExtensionsImplementation(Implementation):
-    """What a provider of `iso15118_extensions` implements."""
+    """What ISO 15118 adds to OCPP: what a provider implements."""
 
     interface = "iso15118_extensions"
     commands = COMMANDS
@@ -55,7 +55,7 @@ class Iso15118ExtensionsImplementation(Implementation):
 
 
 class Iso15118ExtensionsClient(Client):
-    """What a requirer of `iso15118_extensions` holds per connection."""
+    """What ISO 15118 adds to OCPP: what a requirer holds per connection."""
 
     interface = "iso15118_extensions"
     commands = COMMANDS

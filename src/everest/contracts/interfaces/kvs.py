@@ -23,7 +23,7 @@ ERRORS: tuple[str, ...] = ()
 
 
 class KvsImplementation(Implementation):
-    """What a provider of `kvs` implements."""
+    """A store of values under keys that survives restarts: what a provider implements."""
 
     interface = "kvs"
     commands = COMMANDS
@@ -48,7 +48,7 @@ class KvsImplementation(Implementation):
 
 
 class KvsClient(Client):
-    """What a requirer of `kvs` holds per connection."""
+    """A store of values under keys that survives restarts: what a requirer holds per connection."""
 
     interface = "kvs"
     commands = COMMANDS

@@ -36,7 +36,7 @@ ERRORS: tuple[str, ...] = ()
 
 
 class OcppImplementation(Implementation):
-    """What a provider of `ocpp` implements."""
+    """The OCPP module, in terms that fit all OCPP versions: what a provider implements."""
 
     interface = "ocpp"
     commands = COMMANDS
@@ -109,7 +109,7 @@ class OcppImplementation(Implementation):
 
 
 class OcppClient(Client):
-    """What a requirer of `ocpp` holds per connection."""
+    """The OCPP module, in terms that fit all OCPP versions: what a requirer holds per connection."""
 
     interface = "ocpp"
     commands = COMMANDS

@@ -30,7 +30,7 @@ ERRORS: tuple[str, ...] = ()
 
 
 class Ocpp16ChargePointImplementation(Implementation):
-    """What a provider of `ocpp_1_6_charge_point` implements."""
+    """The OCPP 1.6 charge point, for modules that know OCPP 1.6: what a provider implements."""
 
     interface = "ocpp_1_6_charge_point"
     commands = COMMANDS
@@ -75,7 +75,7 @@ class Ocpp16ChargePointImplementation(Implementation):
 
 
 class Ocpp16ChargePointClient(Client):
-    """What a requirer of `ocpp_1_6_charge_point` holds per connection."""
+    """The OCPP 1.6 charge point, for modules that know OCPP 1.6: what a requirer holds per connection."""
 
     interface = "ocpp_1_6_charge_point"
     commands = COMMANDS

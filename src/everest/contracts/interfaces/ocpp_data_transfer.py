@@ -21,7 +21,7 @@ ERRORS: tuple[str, ...] = ()
 
 
 class OcppDataTransferImplementation(Implementation):
-    """What a provider of `ocpp_data_transfer` implements."""
+    """Vendor-specific OCPP messages, in either direction: what a provider implements."""
 
     interface = "ocpp_data_transfer"
     commands = COMMANDS
@@ -34,7 +34,7 @@ class OcppDataTransferImplementation(Implementation):
 
 
 class OcppDataTransferClient(Client):
-    """What a requirer of `ocpp_data_transfer` holds per connection."""
+    """Vendor-specific OCPP messages, in either direction: what a requirer holds per connection."""
 
     interface = "ocpp_data_transfer"
     commands = COMMANDS

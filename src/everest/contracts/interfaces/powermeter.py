@@ -29,7 +29,7 @@ ERRORS: tuple[str, ...] = (
 
 
 class PowermeterImplementation(Implementation):
-    """What a provider of `powermeter` implements."""
+    """A power meter: what a provider implements."""
 
     interface = "powermeter"
     commands = COMMANDS
@@ -54,7 +54,7 @@ class PowermeterImplementation(Implementation):
 
 
 class PowermeterClient(Client):
-    """What a requirer of `powermeter` holds per connection."""
+    """A power meter: what a requirer holds per connection."""
 
     interface = "powermeter"
     commands = COMMANDS

@@ -25,7 +25,7 @@ ERRORS: tuple[str, ...] = ()
 
 
 class ReservationImplementation(Implementation):
-    """What a provider of `reservation` implements."""
+    """Keeps EVSEs free for tokens: what a provider implements."""
 
     interface = "reservation"
     commands = COMMANDS
@@ -50,7 +50,7 @@ class ReservationImplementation(Implementation):
 
 
 class ReservationClient(Client):
-    """What a requirer of `reservation` holds per connection."""
+    """Keeps EVSEs free for tokens: what a requirer holds per connection."""
 
     interface = "reservation"
     commands = COMMANDS

@@ -22,7 +22,7 @@ ERRORS: tuple[str, ...] = ()
 
 
 class SessionCostImplementation(Implementation):
-    """What a provider of `session_cost` implements."""
+    """Prices and costs, for displays and terminals: what a provider implements."""
 
     interface = "session_cost"
     commands = COMMANDS
@@ -43,7 +43,7 @@ class SessionCostImplementation(Implementation):
 
 
 class SessionCostClient(Client):
-    """What a requirer of `session_cost` holds per connection."""
+    """Prices and costs, for displays and terminals: what a requirer holds per connection."""
 
     interface = "session_cost"
     commands = COMMANDS

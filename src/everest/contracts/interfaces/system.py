@@ -35,7 +35,7 @@ ERRORS: tuple[str, ...] = (
 
 
 class SystemImplementation(Implementation):
-    """What a provider of `system` implements."""
+    """The station as a computer: firmware, logs, resets, clock, network: what a provider implements."""
 
     interface = "system"
     commands = COMMANDS
@@ -91,7 +91,7 @@ class SystemImplementation(Implementation):
 
 
 class SystemClient(Client):
-    """What a requirer of `system` holds per connection."""
+    """The station as a computer: firmware, logs, resets, clock, network: what a requirer holds per connection."""
 
     interface = "system"
     commands = COMMANDS

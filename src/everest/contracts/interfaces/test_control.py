@@ -22,7 +22,7 @@ ERRORS: tuple[str, ...] = ()
 
 
 class TestControlImplementation(Implementation):
-    """What a provider of `test_control` implements."""
+    """Starts test sessions: what a provider implements."""
 
     interface = "test_control"
     commands = COMMANDS
@@ -39,7 +39,7 @@ class TestControlImplementation(Implementation):
 
 
 class TestControlClient(Client):
-    """What a requirer of `test_control` holds per connection."""
+    """Starts test sessions: what a requirer holds per connection."""
 
     interface = "test_control"
     commands = COMMANDS
