@@ -1,0 +1,246 @@
+"""The simulated car: it walks a command list and decides the control pilot state it orders (station 3.2, 3.3).
+
+Pure: `tick(now, duty)` is called every 250 ms with the nominal time of the tick, so that `sleep` does not drift. The
+board (board.py) takes `control_pilot`, `max_current_A`, `three_phases`, `diode_fault` and `rcd_current_mA` from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from logging import getLogger
+from typing import ClassVar
+
+from . import pilot
+from .commands import CarCommand, CommandSyntaxError, parse
+
+log = getLogger(__name__)
+
+TICK_S = 0.25
+MAX_COMMANDS_PER_TICK = 1000
+RCD_REST_MA = 0.1
+MAX_CURRENT_A = 1000.0
+
+
+class CarState(StrEnum):
+    """What the command list made of the car."""
+
+    unplugged = "unplugged"
+    plugged_in = "plugged_in"
+    charging_regulated = "charging_regulated"
+    charging_fixed = "charging_fixed"
+    error_e = "error_e"
+
+
+@dataclass(frozen=True)
+class CarConfig:
+    """Configuration of EvManager that the car uses (station 3.1)."""
+
+    max_current_A: float = 16.0
+    three_phases: bool = True
+    soc_percent: float = 30.0
+    capacity_Wh: float = 60000.0
+    nominal_voltage_V: float = 230.0
+    plugin_commands: str = ""
+
+
+class Car:
+    """One simulated car at the EVSE."""
+
+    def __init__(self, config: CarConfig) -> None:
+        self.config = config
+        self.enabled = False
+        self.control_pilot = "A"
+        """State A..E that the car shows; the board decides whether it can see it."""
+        self.diode_fault = False
+        self.rcd_current_mA = RCD_REST_MA
+        self.max_current_A = config.max_current_A
+        self.three_phases = config.three_phases
+        self.soc_percent = config.soc_percent
+        self.state = CarState.unplugged
+        self._commands: list[CarCommand] | None = None
+        self._sleep_until: float | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether a command list is being worked off."""
+        return self._commands is not None
+
+    def enable(self, enabled: bool) -> bool:
+        """Switch the simulation on or off; False if it already is so (then nothing happens)."""
+        if enabled == self.enabled:
+            return False
+        self.enabled = enabled
+        self._commands = None
+        self._reset()
+        self.max_current_A = self.config.max_current_A
+        self.three_phases = self.config.three_phases
+        self.control_pilot = "A"
+        return True
+
+    def execute(self, text: str) -> None:
+        """Start a command list from an unplugged car; CommandSyntaxError if it cannot be taken."""
+        if not self.enabled:
+            raise CommandSyntaxError("the car simulation is not enabled")
+        if self.running:
+            raise CommandSyntaxError("a charging session is still being executed; use modify_charging_session")
+        commands = parse(text)
+        self._reset()
+        self._start(commands)
+
+    def modify(self, text: str) -> None:
+        """Replace the running list, keeping the car's state; CommandSyntaxError if it cannot be taken."""
+        if not self.enabled:
+            raise CommandSyntaxError("the car simulation is not enabled")
+        self._start(parse(text))
+
+    def tick(self, now: float, duty: float | None) -> bool:
+        """Execute commands until one blocks, then apply the car's state once. True when the list has just finished."""
+        if self._commands is None:
+            return False
+        self._work_off(now, duty)
+        self._apply(duty)
+        if self._commands:
+            return False
+        self._commands = None
+        self._reset()
+        return True
+
+    def draw(self, current_A: float, phases: int, seconds: float) -> None:
+        """Let the battery take what the board delivered."""
+        energy = current_A * self.config.nominal_voltage_V * phases * seconds / 3600.0
+        self.soc_percent = min(100.0, self.soc_percent + 100.0 * energy / self.config.capacity_Wh)
+
+    def _work_off(self, now: float, duty: float | None) -> None:
+        for _ in range(MAX_COMMANDS_PER_TICK):
+            if not self._commands:
+                return
+            command = self._commands[0]
+            if not self._execute(command, now, duty):
+                return
+            if self._commands[0] is command:
+                self._commands.pop(0)
+        log.error("the car's commands do not end (does plugin_commands contain `plugin`?); the list is dropped")
+        self._commands = []
+
+    def _start(self, commands: list[CarCommand]) -> None:
+        self._commands = commands
+        self._sleep_until = None
+
+    def _reset(self) -> None:
+        """Simulation data as at the start. Control pilot and current stay as they are (station 3.3)."""
+        self.state = CarState.unplugged
+        self.soc_percent = self.config.soc_percent
+
+    def _apply(self, duty: float | None) -> None:
+        if self.state is CarState.charging_regulated:
+            self.control_pilot = "C" if pilot.is_power_ready(duty) else "B"
+        else:
+            self.control_pilot = {
+                CarState.unplugged: "A",
+                CarState.plugged_in: "B",
+                CarState.charging_fixed: "C",
+                CarState.error_e: "E",
+            }[self.state]
+        if self.control_pilot == "A":
+            self.rcd_current_mA = RCD_REST_MA
+            self.diode_fault = False
+
+    def _execute(self, command: CarCommand, now: float, duty: float | None) -> bool:
+        """Carry out one command; False while it blocks. A command that fails is logged and skipped (station 3.3)."""
+        try:
+            return self._HANDLERS[command.name](self, command.arguments, now, duty)
+        except (ValueError, TypeError) as error:
+            log.error("car command %s %s failed: %s; skipped", command.name, " ".join(command.arguments), error)
+            return True
+
+    def _sleep(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
+        (seconds,) = arguments
+        if self._sleep_until is None:
+            self._sleep_until = now + float(seconds)
+        if now + 1e-6 < self._sleep_until:
+            return False
+        self._sleep_until = None
+        return True
+
+    def _wait_power_ready(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
+        self.state = CarState.plugged_in
+        return pilot.is_power_ready(duty)
+
+    def _wait_pwm_running(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
+        self.state = CarState.plugged_in
+        return pilot.is_running(duty)
+
+    def _draw(self, arguments: tuple[str, ...], state: CarState) -> bool:
+        current, phases = arguments
+        amps = float(current)
+        if not 0.0 <= amps <= MAX_CURRENT_A:
+            raise ValueError(f"the current is 0 to {MAX_CURRENT_A:g} A per phase")
+        self.max_current_A = amps
+        self.three_phases = phases == "3"
+        self.state = state
+        return True
+
+    def _draw_regulated(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
+        return self._draw(arguments, CarState.charging_regulated)
+
+    def _draw_fixed(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
+        return self._draw(arguments, CarState.charging_fixed)
+
+    def _pause(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
+        self.state = CarState.plugged_in
+        return True
+
+    def _unplug(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
+        self.state = CarState.unplugged
+        return True
+
+    def _error_e(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
+        self.state = CarState.error_e
+        return True
+
+    def _diode_fail(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
+        self.diode_fault = True
+        return True
+
+    def _rcd_current(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
+        (milliamperes,) = arguments
+        self.rcd_current_mA = float(milliamperes)
+        return True
+
+    def _wait_for_real_plugin(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
+        self.state = CarState.plugged_in
+        return self.control_pilot == "A"
+
+    def _plugin(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
+        if not self.config.plugin_commands:
+            raise ValueError("the configuration key plugin_commands is empty")
+        self._commands = parse(self.config.plugin_commands)
+        return True
+
+    def _set_soc(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
+        (percent,) = arguments
+        soc = float(percent)
+        if not 0.0 <= soc <= 100.0:
+            raise ValueError("the state of charge is 0 to 100 percent")
+        self.soc_percent = soc
+        return True
+
+    _Handler = Callable[["Car", tuple[str, ...], float, float | None], bool]
+    _HANDLERS: ClassVar[dict[str, _Handler]] = {
+        "sleep": _sleep,
+        "iec_wait_pwr_ready": _wait_power_ready,
+        "iso_wait_pwm_is_running": _wait_pwm_running,
+        "draw_power_regulated": _draw_regulated,
+        "draw_power_fixed": _draw_fixed,
+        "iso_draw_power_regulated": _draw_fixed,
+        "pause": _pause,
+        "unplug": _unplug,
+        "error_e": _error_e,
+        "diode_fail": _diode_fail,
+        "rcd_current": _rcd_current,
+        "wait_for_real_plugin": _wait_for_real_plugin,
+        "plugin": _plugin,
+        "set_soc": _set_soc,
+    }

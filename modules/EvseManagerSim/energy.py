@@ -1,0 +1,219 @@
+"""The EVSE's energy on the bus: its own budget each second, external limits, and an energy tree if there is one.
+
+Shell around budget.py: provides `external_limits` and `energy_grid`, tells the machine what may be offered,
+publishes `enforced_limits` and `limits`. From the first enforce_limits on, the tree's budget replaces the EVSE's own
+(station 2.9, 7.2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from logging import getLogger
+
+from everest.contracts.interfaces.energy import EnergyImplementation
+from everest.contracts.interfaces.external_energy_limits import ExternalEnergyLimitsImplementation
+from everest.contracts.types.energy import (
+    CapabilityLimits,
+    EnergyFlowRequest,
+    EnforcedLimits,
+    EvseState,
+    ExternalLimits,
+    IntegerWithSource,
+    LimitsReq,
+    NodeType,
+    NumberWithSource,
+    ScheduleReqEntry,
+)
+from everest.contracts.types.evse_manager import Limits
+from everest.runtime import Clock
+from everest.runtime.clock import timestamp
+
+from .budget import Hardware, active_entry, offered_current, offered_phases, own_budget, parse_time
+from .session import SessionMachine
+from .states import State
+
+log = getLogger(__name__)
+
+PERIOD_S = 1.0
+
+# how the energy tree calls the states (station 2.9)
+EVSE_STATES: dict[State, EvseState] = {
+    State.Disabled: EvseState.Disabled,
+    State.Idle: EvseState.Unplugged,
+    State.WaitingForAuthentication: EvseState.WaitForAuth,
+    State.PrepareCharging: EvseState.PrepareCharging,
+    State.Charging: EvseState.Charging,
+    State.ChargingPausedEV: EvseState.PausedEV,
+    State.ChargingPausedEVSE: EvseState.PausedEVSE,
+    State.StoppingCharging: EvseState.Charging,
+    State.Finished: EvseState.Finished,
+    State.T_step_EF: EvseState.PrepareCharging,
+    State.T_step_X1: EvseState.PrepareCharging,
+    State.SwitchPhases: EvseState.PrepareCharging,
+}
+
+
+class ExternalLimitsFace(ExternalEnergyLimitsImplementation):
+    """`external_energy_limits` of this EVSE: each call replaces the limits before it (station 7.1)."""
+
+    def __init__(self) -> None:
+        self.limits: ExternalLimits | None = None
+        self.changed: Callable[[], None] = lambda: None
+
+    async def set_external_limits(self, value: ExternalLimits) -> None:
+        for entry in value.schedule_import:
+            try:
+                parse_time(entry.timestamp)
+            except ValueError as error:
+                log.error("set_external_limits refused: schedule_import has an unusable timestamp: %s", error)
+                return
+        if value.schedule_setpoints:
+            log.warning("set_external_limits: schedule_setpoints are not supported and have no effect")
+        self.limits = value
+        self.changed()
+
+
+class EnergyGrid(EnergyImplementation):
+    """`energy_grid`: where an energy manager may enforce limits."""
+
+    def __init__(self) -> None:
+        self.enforced: Callable[[EnforcedLimits], None] = lambda limits: None
+
+    async def enforce_limits(self, value: EnforcedLimits) -> None:
+        self.enforced(value)
+
+
+class Energy:
+    """Budget of one EVSE. `publish(budget, limits)` puts both on the bus, `wake` steps the session machine."""
+
+    def __init__(
+        self,
+        module_id: str,
+        hardware: Hardware,
+        machine: SessionMachine,
+        clock: Clock,
+        *,
+        zero_power_in_idle: bool,
+        publish: Callable[[EnforcedLimits | None, Limits], None],
+        wake: Callable[[], None],
+    ) -> None:
+        self.grid = EnergyGrid()
+        self.external = ExternalLimitsFace()
+        self.hardware = hardware
+        self.external.changed = self.refresh
+        self.grid.enforced = self._take
+        self._module_id = module_id
+        self._machine = machine
+        self._clock = clock
+        self._zero_power_in_idle = zero_power_in_idle
+        self._publish = publish
+        self._wake = wake
+        self._started = False
+        self._tree = False
+        self._valid_until: float | None = None
+
+    def announce(self) -> None:
+        """What the node can do; once at ready (station 7.1)."""
+        hardware = self.hardware
+        self.external.publish_capabilities(
+            CapabilityLimits(
+                max_current_A=hardware.max_current_A,
+                max_phase_count=hardware.max_phases,
+                nominal_voltage_V=hardware.nominal_voltage_V,
+                total_power_W=hardware.max_current_A * hardware.nominal_voltage_V * hardware.max_phases,
+            )
+        )
+
+    def publish_limits(self, *, with_uuid: bool = True) -> None:
+        """`limits` as they stand (station 2.2, 2.9)."""
+        self._publish(None, self._limits(with_uuid=with_uuid))
+
+    def begin(self) -> None:
+        """From now on there are budgets (station 2.2: none before ready)."""
+        self._started = True
+        self.refresh()
+
+    def refresh(self) -> None:
+        """A budget now: at each second, at a new state and at new limits."""
+        if not self._started:
+            return
+        self.grid.publish_energy_flow_request(self._request())
+        if not self._tree:
+            self._apply(self._own())
+        elif self._valid_until is not None and asyncio.get_running_loop().time() >= self._valid_until:
+            log.warning("the last budget of the energy manager has expired; no power is offered")
+            self._valid_until = None
+            self._machine.offer(0.0)
+            self.publish_limits()
+            self._wake()
+
+    def _take(self, value: EnforcedLimits) -> None:
+        """A budget of the energy manager; those for another node are not ours."""
+        if value.uuid != self._module_id:
+            return
+        if not self._tree:
+            log.info("an energy manager enforces limits: the EVSE's own budget is off from now on")
+            self._tree = True
+        self._valid_until = asyncio.get_running_loop().time() + value.valid_for
+        if self._started:
+            self._apply(value)
+
+    def _apply(self, budget: EnforcedLimits) -> None:
+        machine = self._machine
+        phases = offered_phases(budget)
+        if phases is not None:
+            machine.want_three_phases(phases == 3)
+        count = self.phase_count
+        machine.offer(offered_current(budget, nominal_voltage_V=self.hardware.nominal_voltage_V, phases=count))
+        self._publish(budget, self._limits(with_uuid=True))
+        self._wake()
+
+    def _own(self) -> EnforcedLimits:
+        entry = None
+        now = self._clock.now()
+        if self.external.limits is not None:
+            entry = active_entry(self.external.limits.schedule_import, now)
+        return own_budget(
+            module_id=self._module_id,
+            hardware=self.hardware,
+            external=[] if entry is None else [entry],
+            phases=self.phase_count,
+            wanted=not self._zero_power_in_idle or self._machine.asks_for_energy,
+            now=timestamp(now),
+        )
+
+    @property
+    def phase_count(self) -> int:
+        return min(3 if self._machine.three_phases else 1, self.hardware.max_phases)
+
+    def _limits(self, *, with_uuid: bool) -> Limits:
+        return Limits(
+            uuid=self._module_id if with_uuid else None,
+            max_current=float(self._machine.offered_A),
+            nr_of_phases_available=self.phase_count,
+        )
+
+    def _request(self) -> EnergyFlowRequest:
+        source = f"{self._module_id}/evse_board_support_caps"
+        hardware = self.hardware
+        root = LimitsReq(
+            ac_max_current_A=NumberWithSource(value=hardware.max_current_A, source=source),
+            ac_min_current_A=NumberWithSource(value=hardware.min_current_A, source=source),
+            ac_max_phase_count=IntegerWithSource(value=hardware.max_phases, source=source),
+            ac_min_phase_count=IntegerWithSource(value=1, source=source),
+            ac_supports_changing_phases_during_charging=True,
+            ac_number_of_active_phases=self.phase_count,
+        )
+        idle = self._zero_power_in_idle and not self._machine.asks_for_energy
+        leaves = LimitsReq(ac_max_current_A=NumberWithSource(value=0.0, source=source)) if idle else LimitsReq()
+        entry = ScheduleReqEntry(timestamp=timestamp(self._clock.now()), limits_to_root=root, limits_to_leaves=leaves)
+        return EnergyFlowRequest(
+            uuid=self._module_id,
+            children=[],
+            node_type=NodeType.Evse,
+            evse_state=EVSE_STATES[self._machine.state],
+            schedule_import=[entry],
+            schedule_export=[],
+            schedule_setpoints=[],
+        )

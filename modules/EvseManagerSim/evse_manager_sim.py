@@ -1,0 +1,294 @@
+"""The module: composes session machine, simulated hardware, meter and energy; starts them as station 2.2 says.
+
+Only wiring and the three loops (meter 0.5 s, energy 1 s, simulation 0.25 s). Rules live in the pure files beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from everest.contracts.interfaces.auth_token_provider import AuthTokenProviderImplementation
+from everest.contracts.interfaces.board_support_AC import BoardSupportACClient
+from everest.contracts.interfaces.evse_board_support import EvseBoardSupportClient
+from everest.contracts.interfaces.kvs import KvsClient
+from everest.contracts.types.authorization import AuthorizationType, IdToken, IdTokenType, ProvidedIdToken
+from everest.contracts.types.board_support_common import ProximityPilot, ProximityPilotAmpacity
+from everest.contracts.types.energy import EnforcedLimits
+from everest.contracts.types.evse_board_support import HardwareCapabilities
+from everest.contracts.types.evse_manager import EnableDisableSource, Limits, StopTransactionRequest
+from everest.contracts.types.evse_manager import EnableDisableSourceEnableSource as EnableSource
+from everest.contracts.types.evse_manager import EnableDisableSourceEnableState as EnableState
+from everest.contracts.types.powermeter import Powermeter
+from everest.runtime import ApiError, Module, ModuleContext, Severity
+
+from .board import SimulatedBoard
+from .car import Car
+from .chance import Noise, session_id
+from .controller import Controller
+from .energy import PERIOD_S, Energy
+from .evse import EvseManager
+from .faces import BoardSupportAC, ConnectorLock, ErrorFaces, EvseBoardSupport, PowermeterFace, Rcd
+from .faults import FaultBook, OverCurrentWatch
+from .hardware import Board, BusBoard, BusBoardAC
+from .meter import Meter
+from .metering import Metering
+from .pace import ticks
+from .register import FileRegister, KvsRegister, Register
+from .session import SessionMachine
+from .settings import Settings, hardware_of
+from .simulator import SimulatedLink, Simulator
+from .states import State
+from .topics import Topics
+
+PayloadHandler = Callable[[str], Awaitable[None] | None]
+
+METER_PERIOD_S = 0.5
+OVER_CURRENT = "evse_manager/MREC4OverCurrentFailure"
+
+
+class TokenProvider(AuthTokenProviderImplementation):
+    """`token_provider`: the token of `disable_authentication`."""
+
+
+class EvseManagerSim(Module):
+    """One simulated EVSE."""
+
+    def __init__(self, context: ModuleContext) -> None:
+        super().__init__(context)
+        self.settings = Settings(self.config)
+        self.machine = SessionMachine(lambda: session_id(self.settings.text("session_id_type")), self.settings.times())
+        self.topics = Topics(self.settings.connector_id, self.info.id, self.mqtt_publish)
+        self.controller = Controller(self.machine, self._fault_book())
+        store = self.optional_connection("store", KvsClient)
+        register: Register = FileRegister(Path.cwd()) if store is None else KvsRegister(store)
+        self.metering = Metering(self._meter(), register, f"{self.info.id}_meter", self.clock, self._publish_reading)
+        self._provide_hardware()
+        self.evse = EvseManager(
+            self.settings,
+            self.clock,
+            self.controller,
+            self.metering,
+            self.lock if self.settings.flag("connector_lock") else None,
+            None if store is None else (register, f"{self.info.id}_session"),
+            self._entered,
+            self._free_session,
+        )
+        self.provide("evse", self.evse)
+        self._provide_energy()
+        self.token_provider = TokenProvider()
+        self.provide("token_provider", self.token_provider)
+        self._connect_board()
+
+    def _fault_book(self) -> FaultBook:
+        return FaultBook(
+            use_vendor_id=self.settings.flag("inoperative_error_use_vendor_id"),
+            fail_on_powermeter_errors=self.settings.flag("fail_on_powermeter_errors"),
+        )
+
+    def _meter(self) -> Meter:
+        seed = int(self.settings.number("noise_seed")) + self.settings.connector_id
+        noise = Noise(seed, enabled=self.settings.flag("noise"))
+        return Meter(self.settings.meter(), noise, asyncio.get_running_loop().time())
+
+    def _provide_hardware(self) -> None:
+        self.car = Car(self.settings.car())
+        self.board = SimulatedBoard()
+        self.capabilities = self.settings.capabilities()
+        self.board_ac = BoardSupportAC(self.board, self.capabilities)
+        self.board_face = EvseBoardSupport(self.board)
+        self.rcd = Rcd()
+        self.lock = ConnectorLock()
+        self.powermeter = PowermeterFace(self.metering.meter)
+        self.provide("board_support", self.board_ac)
+        self.provide("evse_board_support", self.board_face)
+        self.provide("rcd", self.rcd)
+        self.provide("connector_lock", self.lock)
+        self.provide("powermeter", self.powermeter)
+
+    def _provide_energy(self) -> None:
+        self.energy = Energy(
+            self.info.id,
+            hardware_of(self.capabilities, self.settings.number("ac_nominal_voltage")),
+            self.machine,
+            self.clock,
+            zero_power_in_idle=self.settings.flag("request_zero_power_in_idle"),
+            publish=self._publish_budget,
+            wake=self.controller.wake,
+        )
+        self.provide("energy_grid", self.energy.grid)
+        self.provide("external_limits", self.energy.external)
+
+    def _connect_board(self) -> None:
+        """A real board over `bsp` or `bsp_ac` drives the session instead of the simulated one."""
+        bsp = self.optional_connection("bsp", EvseBoardSupportClient)
+        self.bsp_ac = self.optional_connection("bsp_ac", BoardSupportACClient)
+        if bsp is not None and self.bsp_ac is not None:
+            raise ApiError(f"module {self.info.id}: connect either bsp or bsp_ac, not both")
+        board: Board
+        self.orders = None
+        if bsp is not None:
+            board = BusBoard(bsp, self.controller)
+            self.orders = board.orders
+            bsp.on_capabilities(self._take_capabilities)
+            bsp.on_request_stop_transaction(self._stop_requested)
+        elif self.bsp_ac is not None:
+            board = BusBoardAC(self.bsp_ac, self.controller)
+            self.orders = board.orders
+            board.set_up(has_ventilation=self.settings.flag("has_ventilation"))
+        else:
+            board = SimulatedLink(self.board)
+        self.controller.attach(board, self.evse)
+        self.simulator = Simulator(
+            self.settings,
+            self.car,
+            self.board,
+            self.metering,
+            ErrorFaces(self.board_ac, self.board_face, self.rcd, self.lock, self.powermeter),
+            (self.board_ac, self.board_face, self.rcd),
+            self.controller if self.orders is None else None,
+        )
+
+    # --- life ---
+
+    async def ready(self) -> None:
+        """Start-up in the order of station 2.2."""
+        self._subscribe_topics()
+        self.energy.publish_limits(with_uuid=False)
+        await self._announce_hardware()
+        self.evse.publish_evse_id(self.settings.text("evse_id"))
+        await self.metering.restore()
+        await self.metering.take()
+        self.spawn(self._meter_loop(), name="meter")
+        self.spawn(self.simulator.run(), name="simulation")
+        if self.orders is not None:
+            self.spawn(self.orders.run(), name="board orders")
+        await self.evse.report_power_loss()
+        self.energy.publish_limits()
+        waits = self.settings.flag("external_ready_to_start_charging")
+        self.evse.publish_waiting_for_external_ready(waits)
+        if waits:
+            await self.evse.external_ready.wait()
+        await self._start_sessions()
+
+    async def _announce_hardware(self) -> None:
+        key = f"TESTPUBLICKEY{self.settings.connector_id}"
+        self.powermeter.publish_public_key_ocmf(key)
+        self.evse.publish_powermeter_public_key_ocmf(key)
+        self.board_face.publish_capabilities(self.capabilities)
+        self.board_face.publish_ac_pp_ampacity(ProximityPilot(ampacity=ProximityPilotAmpacity.A_32))
+        self.board_face.publish_ac_nr_of_phases_available(3)
+        self.board_ac.publish_nr_of_phases_available(3)
+        if self.bsp_ac is not None:
+            known = await self.bsp_ac.get_hw_capabilities()
+            names = type(known).__struct_fields__
+            self._take_capabilities(self._with_type({name: getattr(known, name) for name in names}))
+        elif self.orders is None:
+            self.evse.publish_hw_capabilities(self.capabilities)
+        self.energy.announce()
+
+    async def _start_sessions(self) -> None:
+        self.evse.publish_supported_energy_transfer_modes([])
+        await self.controller.start()
+        self.evse.publish_ready(True)
+        self.energy.begin()
+        self.spawn(self.controller.run(), name="session")
+        self.spawn(self._energy_loop(), name="energy")
+
+    def _subscribe_topics(self) -> None:
+        handlers: tuple[tuple[str, PayloadHandler], ...] = (
+            ("cmd/enable", lambda payload: self._set_available(EnableState.Enable)),
+            ("cmd/disable", lambda payload: self._set_available(EnableState.Disable)),
+            ("cmd/pause_charging", lambda payload: self._pause(True)),
+            ("cmd/resume_charging", lambda payload: self._pause(False)),
+            ("cmd/switch_three_phases_while_charging", self._switch_phases),
+            ("carsim/cmd/enable", self.simulator.enable),
+            ("carsim/cmd/execute_charging_session", self.simulator.execute),
+            ("carsim/cmd/modify_charging_session", self.simulator.modify),
+            ("carsim/error", self.simulator.inject),
+        )
+        for name, handler in handlers:
+            self._subscribe(name, handler)
+
+    def _subscribe(self, name: str, handler: PayloadHandler) -> None:
+        self.mqtt_subscribe(self.topics.command(name), lambda topic, payload: handler(payload))
+
+    # --- loops ---
+
+    async def _meter_loop(self) -> None:
+        watch = OverCurrentWatch(
+            noise_A=self.settings.number("soft_over_current_measurement_noise_A"),
+            tolerance_percent=self.settings.number("soft_over_current_tolerance_percent"),
+            timeout_s=self.settings.number("soft_over_current_timeout_ms") / 1000.0,
+        )
+        async for now in ticks(METER_PERIOD_S):
+            reading = await self.metering.take()
+            telemetry = self.simulator.publish_telemetry()
+            self.evse.publish_telemetry(telemetry)
+            self.topics.telemetry(telemetry)
+            self.topics.legacy(reading, telemetry.evse_temperature_C)
+            amps = max(self.metering.meter.currents().values())
+            offered = self.machine.offered_A
+            if self.machine.state is State.Charging and watch.tripped(now, amps, offered):
+                self.evse.raise_own(OVER_CURRENT, f"{amps:.1f} A drawn, {offered:.1f} A offered", Severity.High)
+
+    async def _energy_loop(self) -> None:
+        async for _ in ticks(PERIOD_S):
+            self.energy.refresh()
+
+    # --- small handlers ---
+
+    def _publish_reading(self, reading: Powermeter) -> None:
+        self.powermeter.publish_powermeter(reading)
+        self.evse.publish_powermeter(reading)
+        self.topics.powermeter(reading)
+
+    def _publish_budget(self, budget: EnforcedLimits | None, limits: Limits) -> None:
+        if budget is not None:
+            self.evse.publish_enforced_limits(budget)
+            if budget.limits_root_side.total_power_W is not None:
+                self.topics.max_watt(budget.limits_root_side.total_power_W.value)
+        self.evse.publish_limits(limits)
+        self.topics.max_current(limits.max_current)
+
+    def _entered(self, state: State) -> None:
+        self.topics.state(state)
+        self.energy.refresh()
+
+    def _free_session(self) -> None:
+        """disable_authentication: the EVSE presents its own token (station 2.5)."""
+        self.token_provider.publish_provided_token(
+            ProvidedIdToken(
+                id_token=IdToken(value="FREESERVICE", type=IdTokenType.Local),
+                authorization_type=AuthorizationType.RFID,
+                prevalidated=True,
+            )
+        )
+
+    async def _set_available(self, state: EnableState) -> None:
+        """Topics cmd/enable and cmd/disable (station 2.6)."""
+        row = EnableDisableSource(enable_source=EnableSource.LocalAPI, enable_state=state, enable_priority=100)
+        await self.evse.enable_disable(0, row)
+
+    async def _pause(self, pause: bool) -> None:
+        """Topics cmd/pause_charging and cmd/resume_charging."""
+        await (self.evse.pause_charging() if pause else self.evse.resume_charging())
+
+    def _switch_phases(self, payload: str) -> None:
+        self.machine.want_three_phases(payload.strip() == "true")
+        self.controller.wake()
+
+    def _with_type(self, values: dict[str, float]) -> HardwareCapabilities:
+        """Capabilities of a board_support_AC board, which does not name its connector and cannot do state E."""
+        own = self.capabilities
+        return HardwareCapabilities(
+            **{**values, "supports_cp_state_E": False, "connector_type": own.connector_type}  # type: ignore[arg-type]
+        )
+
+    def _take_capabilities(self, capabilities: HardwareCapabilities) -> None:
+        self.energy.hardware = hardware_of(capabilities, self.settings.number("ac_nominal_voltage"))
+        self.evse.publish_hw_capabilities(capabilities)
+
+    async def _stop_requested(self, request: StopTransactionRequest) -> None:
+        await self.evse.stop_transaction(request)

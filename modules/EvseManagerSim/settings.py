@@ -1,0 +1,94 @@
+"""The module's configuration as one typed value; names of keys as in manifest.yaml. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from everest.contracts.types.evse_board_support import HardwareCapabilities, HardwareCapabilitiesConnectorType
+from everest.contracts.types.evse_manager import ConnectorTypeEnum
+
+from .budget import Hardware
+from .car import CarConfig
+from .meter import MeterConfig
+from .states import Times
+
+ConfigValue = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the module reads from its configuration."""
+
+    config: Mapping[str, ConfigValue]
+
+    def text(self, key: str) -> str:
+        return str(self.config[key])
+
+    def flag(self, key: str) -> bool:
+        return bool(self.config[key])
+
+    def number(self, key: str) -> float:
+        return float(self.config[key])
+
+    @property
+    def connector_id(self) -> int:
+        return int(self.config["connector_id"])
+
+    @property
+    def connector_type(self) -> ConnectorTypeEnum | None:
+        """None for a name that the contract does not know: the field is then left out (station 2.9)."""
+        name = self.text("connector_type")
+        return ConnectorTypeEnum(name) if name in ConnectorTypeEnum.__members__ else None
+
+    def times(self) -> Times:
+        return Times(
+            state_f_s=self.number("state_F_after_fault_ms") / 1000.0,
+            phase_switch_s=self.number("switch_3ph1ph_delay_s"),
+            phase_switch_state_f=self.text("switch_3ph1ph_cp_state") == "F",
+        )
+
+    def car(self) -> CarConfig:
+        return CarConfig(
+            max_current_A=self.number("max_current"),
+            three_phases=self.flag("three_phases"),
+            soc_percent=self.number("soc"),
+            capacity_Wh=self.number("dc_energy_capacity"),
+            nominal_voltage_V=self.number("ac_nominal_voltage"),
+            plugin_commands=self.text("plugin_commands"),
+        )
+
+    def meter(self) -> MeterConfig:
+        return MeterConfig(
+            nominal_voltage_V=self.number("ac_nominal_voltage"),
+            nominal_frequency_Hz=self.number("ac_nominal_frequency"),
+            send_on_transaction_start=self.flag("dummy_meter_value_send_on_transaction_start"),
+            blob_start=self.text("dummy_meter_value_blob_start"),
+            blob_stop=self.text("dummy_meter_value_blob_stop"),
+        )
+
+    def capabilities(self) -> HardwareCapabilities:
+        """hw_capabilities of the simulated board (station 2.9)."""
+        return HardwareCapabilities(
+            max_current_A_import=self.number("max_current_A_import"),
+            min_current_A_import=self.number("min_current_A_import"),
+            max_phase_count_import=3,
+            min_phase_count_import=1,
+            max_current_A_export=16.0,
+            min_current_A_export=0.0,
+            max_phase_count_export=3,
+            min_phase_count_export=1,
+            supports_changing_phases_during_charging=True,
+            supports_cp_state_E=False,
+            connector_type=HardwareCapabilitiesConnectorType.IEC62196Type2Cable,
+        )
+
+
+def hardware_of(capabilities: HardwareCapabilities, nominal_voltage_V: float) -> Hardware:
+    """What the budget needs of a board's capabilities."""
+    return Hardware(
+        min_current_A=capabilities.min_current_A_import,
+        max_current_A=capabilities.max_current_A_import,
+        max_phases=capabilities.max_phase_count_import,
+        nominal_voltage_V=nominal_voltage_V,
+    )

@@ -1,0 +1,203 @@
+"""The simulated hardware at work: car, board and meter step together every 250 ms (station 3.4).
+
+Owns the loop of the simulation and publishes on the faces; reports to a `BoardListener`. Car and board rules are in
+car.py and board.py, the session's in session.py.
+"""
+
+from __future__ import annotations
+
+from logging import getLogger
+
+from everest.contracts.types import board_support
+from everest.contracts.types.board_support_common import BspEvent, BspEventEvent
+from everest.contracts.types.evse_board_support import Telemetry
+
+from .board import RCD_LIMIT_MA, BoardReport, SimulatedBoard
+from .car import TICK_S, Car
+from .commands import CommandSyntaxError
+from .faces import BoardSupportAC, ErrorFaces, EvseBoardSupport, Rcd
+from .faults import DIODE_FAULT, RCD_DC, InjectionError, parse_injection
+from .hardware import BoardListener
+from .metering import Metering
+from .pace import ticks
+from .settings import Settings
+from .states import Pilot
+
+log = getLogger(__name__)
+
+
+class SimulatedLink:
+    """Board port straight to the simulated board."""
+
+    def __init__(self, board: SimulatedBoard) -> None:
+        self._board = board
+
+    def enable(self, enabled: bool) -> None:
+        self._board.enable(enabled)
+
+    def set_pilot(self, pilot: Pilot) -> None:
+        if pilot.duty is not None:
+            self._board.pwm_on(pilot.duty)
+        elif pilot.state_f:
+            self._board.f()
+        else:
+            self._board.x1()
+
+    def allow_power(self, allowed: bool) -> None:
+        self._board.power_allowed = allowed
+
+    def set_phases(self, three_phases: bool) -> None:
+        self._board.three_phases = three_phases
+
+
+class Simulator:
+    """Car, board and meter of one EVSE. `listener` is None while a real board drives the session."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        car: Car,
+        board: SimulatedBoard,
+        metering: Metering,
+        errors: ErrorFaces,
+        faces: tuple[BoardSupportAC, EvseBoardSupport, Rcd],
+        listener: BoardListener | None,
+    ) -> None:
+        self.car = car
+        self._settings = settings
+        self._board = board
+        self._metering = metering
+        self._errors = errors
+        self._board_ac, self._board_face, self._rcd = faces
+        self._listener = listener
+        self._last_tick: float | None = None
+
+    # --- orders from outside ---
+
+    def enable(self, payload: str) -> None:
+        """carsim/cmd/enable: `true`, anything else is false."""
+        wanted = payload.strip() == "true"
+        if self.car.enable(wanted):
+            self._board.new_car()
+        else:
+            log.warning("carsim/cmd/enable: the car simulation is already %s", "on" if wanted else "off")
+
+    def execute(self, payload: str) -> None:
+        """carsim/cmd/execute_charging_session."""
+        try:
+            self.car.execute(payload)
+        except CommandSyntaxError as error:
+            log.error("carsim/cmd/execute_charging_session refused: %s", error)
+
+    def modify(self, payload: str) -> None:
+        """carsim/cmd/modify_charging_session."""
+        try:
+            self.car.modify(payload)
+        except CommandSyntaxError as error:
+            log.error("carsim/cmd/modify_charging_session refused: %s", error)
+
+    async def inject(self, payload: str) -> None:
+        """carsim/error (station 3.5)."""
+        try:
+            injection = parse_injection(payload)
+        except InjectionError as error:
+            log.error("carsim/error ignored: %s", error)
+            return
+        await self._set_error(injection.type, injection.raised)
+        if injection.type == DIODE_FAULT and injection.raised and self._board.car_pilot == "A":
+            await self._set_error(DIODE_FAULT, False)
+
+    # --- the loop ---
+
+    async def run(self) -> None:
+        if self._settings.flag("auto_enable"):
+            self.car.enable(True)
+            if self._settings.flag("auto_exec"):
+                self.execute(self._settings.text("auto_exec_commands"))
+        async for now in ticks(TICK_S):
+            await self.step(now)
+
+    async def step(self, now: float) -> None:
+        """One tick: car, board, meter, then what they noticed."""
+        finished = self.car.enabled and self.car.tick(now, self._board.car_duty)
+        if finished and self._settings.flag("auto_exec") and self._settings.flag("auto_exec_infinite"):
+            self.execute(self._settings.text("auto_exec_commands"))
+        self._fill_battery(now)
+        seen = self._board.car_pilot
+        reports = self._board.step(self.car)
+        self._load_meter(now)
+        if seen == "A" != self._board.car_pilot:
+            await self._plugged_in()
+        for report in reports:
+            await self._report(report)
+        if any(report.event in ("PowerOn", "PowerOff") for report in reports):
+            await self._metering.take()
+        await self._watch_faults()
+
+    def telemetry(self) -> Telemetry:
+        return Telemetry(
+            evse_temperature_C=round(self._metering.meter.temperature_C(), 3),
+            fan_rpm=1500.0,
+            supply_voltage_12V=12.01,
+            supply_voltage_minus_12V=-11.8,
+            relais_on=self._board.contactor_closed,
+        )
+
+    def publish_telemetry(self) -> Telemetry:
+        """Telemetry on both faces of the board; returns it for the EVSE."""
+        telemetry = self.telemetry()
+        self._board_face.publish_telemetry(telemetry)
+        self._board_ac.publish_telemetry(
+            board_support.Telemetry(
+                temperature=telemetry.evse_temperature_C,
+                fan_rpm=telemetry.fan_rpm,
+                supply_voltage_12V=telemetry.supply_voltage_12V,
+                supply_voltage_minus_12V=telemetry.supply_voltage_minus_12V,
+                rcd_current=self.car.rcd_current_mA,
+                relais_on=telemetry.relais_on,
+            )
+        )
+        self._rcd.publish_rcd_current_mA(self.car.rcd_current_mA)
+        return telemetry
+
+    def _fill_battery(self, now: float) -> None:
+        if self._last_tick is not None:
+            seconds = now - self._last_tick
+            self.car.draw(self._board.current_A(self.car), self._board.phases(self.car), seconds)
+        self._last_tick = now
+
+    def _load_meter(self, now: float) -> None:
+        self._metering.meter.set_load(now, self._board.current_A(self.car), self._board.phases(self.car))
+
+    async def _plugged_in(self) -> None:
+        if self._settings.flag("reset_powermeter_on_session_start"):
+            await self._metering.take(reset=True)
+
+    async def _report(self, report: BoardReport) -> None:
+        for event in report.events_ac:
+            self._board_ac.publish_event(event)
+        self._board_face.publish_event(BspEvent(event=BspEventEvent(report.event)))
+        if self._listener is not None:
+            await self._listener.board_event(report.event)
+
+    async def _watch_faults(self) -> None:
+        if self.car.diode_fault and self._board.diode_shown:
+            await self._set_error(DIODE_FAULT, True, measured=True)
+        elif self._board.car_pilot == "A" and self._errors.is_active(DIODE_FAULT):
+            await self._set_error(DIODE_FAULT, False)
+        leaking = self.car.rcd_current_mA > RCD_LIMIT_MA
+        if leaking and not self._rcd.is_error_active(RCD_DC):
+            await self._set_error(RCD_DC, True, measured=True)
+        elif not leaking and self._rcd.is_error_active(RCD_DC):
+            await self._set_error(RCD_DC, False)
+
+    async def _set_error(self, error_type: str, raised: bool, *, measured: bool = False) -> None:
+        """Raise or clear; raising an active one and clearing an inactive one do nothing."""
+        if self._errors.is_active(error_type) == raised:
+            return
+        if raised:
+            self._errors.raise_error(error_type, measured=measured)
+        else:
+            self._errors.clear_error(error_type)
+        if self._listener is not None:
+            await self._listener.board_error(error_type, "", "everest", raised=raised)
