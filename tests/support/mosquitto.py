@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,6 +41,7 @@ class Mosquitto:
 
     port: int
     process: subprocess.Popen[bytes]
+    log: Path
     socket_path: Path | None = None
     host: str = "127.0.0.1"
 
@@ -48,6 +50,8 @@ class Mosquitto:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(10)
+        if self.socket_path is not None:
+            shutil.rmtree(self.socket_path.parent, ignore_errors=True)
 
 
 def free_port() -> int:
@@ -66,18 +70,26 @@ def start_mosquitto(folder: Path, *, unix_socket: bool = False, defaults: bool =
         text = CONFIGURATION.format(port=port)
         if defaults:
             text = f"allow_anonymous true\nlistener {port} 127.0.0.1\n"
-        path = folder / "mosquitto.sock" if unix_socket else None
+        path = _open_folder() / "mosquitto.sock" if unix_socket else None
         if path is not None:
             text += f"listener 0 {path}\n"
         config = folder / f"mosquitto-{port}.conf"
         config.write_text(text)
-        with (folder / f"mosquitto-{port}.log").open("wb") as log:
-            process = subprocess.Popen([EXECUTABLE, "-c", str(config)], stdout=log, stderr=log)
-        broker = Mosquitto(port, process, path)
+        log = folder / f"mosquitto-{port}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen([EXECUTABLE, "-c", str(config)], stdout=output, stderr=output)
+        broker = Mosquitto(port, process, log, path)
         if _answers(broker):
             return broker
         broker.stop()
     raise RuntimeError(f"mosquitto did not start; see {folder}")
+
+
+def _open_folder() -> Path:
+    """A folder that mosquitto can write to after it has dropped root's privileges, with a short path for the socket."""
+    folder = Path(tempfile.mkdtemp(prefix="mosquitto-"))
+    folder.chmod(0o777)
+    return folder
 
 
 def _answers(broker: Mosquitto, seconds: float = 10) -> bool:

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from everest.runtime import yaml_file
 from everest.runtime.yaml_file import YamlError, load, parse
@@ -265,3 +267,32 @@ def test_the_reader_without_libyaml_understands_the_same(monkeypatch: pytest.Mon
     assert slow == fast
     with pytest.raises(YamlError, match="anchors"):
         parse("a: &x 1")
+
+
+_PIECES = st.sampled_from(
+    list("{}[]:,-?&*!|>'\"%@#~\\ \n\t") + ["a", "1", "0.5", "<<", ": ", "- ", "---\n", "...\n", "\r\n", "é", "\ud800"]
+)
+
+
+@given(st.one_of(st.lists(_PIECES, max_size=40).map("".join), st.text(max_size=60)))
+@settings(max_examples=400, deadline=None)
+def test_any_text_is_either_read_or_refused_with_a_message(text: str) -> None:
+    try:
+        document = parse(text, "f.yaml")
+    except YamlError as error:
+        assert str(error).startswith("f.yaml")
+    else:
+        assert document.line() >= 1
+
+
+@given(st.binary(max_size=60))
+@settings(max_examples=200, deadline=None)
+def test_any_bytes_are_either_read_or_refused_with_a_message(
+    tmp_path_factory: pytest.TempPathFactory, raw: bytes
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    path.write_bytes(raw)
+    try:
+        load(path)
+    except YamlError as error:
+        assert str(error).startswith(str(path))
