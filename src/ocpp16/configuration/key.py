@@ -6,6 +6,7 @@ May import: the standard library. Must not import: anything of ocpp16.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -114,4 +115,6 @@ class Key(Generic[T_co]):
                 return str(int(stored))
             case list() | tuple():
                 return self.separator.join(stored)
+            case dict():
+                return json.dumps(stored, indent=2, ensure_ascii=False)
         return str(stored)

@@ -1,7 +1,7 @@
 """The table of all configuration keys (libocpp 1.5) as typed objects: `configuration[keys.HeartbeatInterval]` is `int`.
 
 Literal rows only. Access is the effective one, the mismatches of DEPARTURE 3 resolved as declared.
-The JSON schemas in `profile_schemas/` are generated from this table (`python -m ocpp16.configuration.schemas`).
+The JSON schemas in `profile_schemas/` are generated from this table (`python -m ocpp16.configuration`).
 May import: key, measurands. Must not import: anything else of ocpp16.
 """
 

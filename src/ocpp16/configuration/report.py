@@ -135,9 +135,7 @@ def value_text(target: Target, view: View) -> str | None:
         case Custom(name):
             return _json_text(view.document["Custom"][name])
     stored = _stored(target, view)
-    if stored is None:
-        return None
-    return json.dumps(stored, indent=2, ensure_ascii=False) if isinstance(stored, dict) else target.text(stored)
+    return None if stored is None else target.text(stored)
 
 
 def _json_text(stored: Any) -> str:

@@ -1,6 +1,6 @@
 """The JSON schemas of configuration files: generated from the key table, loaded, composed, applied.
 
-`python -m ocpp16.configuration.schemas [FOLDER]` writes the files; a test compares them with those committed.
+`python -m ocpp16.configuration [FOLDER]` writes the files; a test compares them with those committed.
 Integrators may give a folder of their own: it decides what a file may hold, what `Custom` keys there are, and the
 three access flags that are read at run time (libocpp 1.5). May import: key, keys. Must not import: files, checks.
 """
@@ -8,7 +8,6 @@ three access flags that are read at run time (libocpp 1.5). May import: key, key
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -176,7 +175,3 @@ def _load(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ConfigurationError(f"{path}: not a JSON object; restore the file")
     return document
-
-
-if __name__ == "__main__":
-    write(Path(sys.argv[1]) if len(sys.argv) > 1 else SHIPPED)
