@@ -27,6 +27,7 @@ from everest.manager.model import Stack
 from everest.manager.processes import ProcessLauncher
 from everest.manager.settings import Settings
 from everest.manager.signals import stop_signals
+from everest.runtime import logs
 from everest.runtime.mqtt import MqttTransport
 
 logger = logging.getLogger(__name__)
@@ -122,13 +123,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def set_up_logging() -> None:
-    """Log lines to stderr; stdout belongs to whoever reads it (bus 2.6, test harnesses)."""
-    if not logging.getLogger().handlers:
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("%(asctime)s [%(levelname)s] manager: %(message)s"))
-        logging.getLogger().addHandler(handler)
-        logging.getLogger().setLevel(logging.INFO)
+def set_up_logging(log_config: Path | None = None) -> None:
+    """Log lines to stderr, filtered as the logging config says; stdout belongs to whoever reads it (bus 2.6)."""
+    logs.configure("manager", log_config)
 
 
 def parse(words: Sequence[str]) -> Arguments:
@@ -167,6 +164,7 @@ def _manage(arguments: Arguments, layout: paths.Layout, fifo: StatusFifo) -> int
     options = config.LoadOptions(layout, os.environ, arguments.mqtt_everest_prefix, tuple(arguments.standalone))
     config_file = paths.find_config(layout, arguments.config)
     stack = load(config_file, options)
+    set_up_logging(stack.settings.layout.logging_config_file)
     if arguments.dump is not None:
         dump(stack, arguments.dump)
     if arguments.check:

@@ -154,6 +154,8 @@ class Run:
         return stack, settings.broker, lambda: cli.mqtt_transport(settings)
 
     async def _modules(self, context: RunContext, fifo: StatusFifo) -> int:
+        log_config = context.environment.get("EV_LOG_CONF_FILE")
+        cli.set_up_logging(Path(log_config) if log_config else context.stack.settings.layout.logging_config_file)
         launcher = self._launcher(context)
         self._kills.append(launcher.kill)
         bus = ManagerBus(context.transport(), context.everest_prefix)
