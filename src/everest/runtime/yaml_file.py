@@ -103,6 +103,10 @@ def parse(text: str, path: Path | str = Path("<text>")) -> Document:
         raise _syntax_error(source, error) from None
     except yaml.YAMLError as error:
         raise YamlError(source, f"not YAML: {error}", "write the file as UTF-8 text") from None
+    except YamlError:
+        raise
+    except (ValueError, OverflowError) as error:  # an impossible escape, in the parser without libyaml
+        raise YamlError(source, f"not YAML: {error}", "check the escapes in double-quoted strings") from None
     return Document(source, builder.root, builder.warnings, builder.lines)
 
 
@@ -304,4 +308,20 @@ def _parse_json(text: str, path: Path) -> Document:
         raise YamlError(path, f"not readable as JSON: {error}", "mend the file") from None
     except RecursionError:
         raise YamlError(path, "nested too deeply", "flatten the file") from None
+    _refuse_deep(document)
     return document
+
+
+def _refuse_deep(document: Document) -> None:
+    """Hold JSON to the same nesting as YAML."""
+    level, depth = [document.data], -1
+    while level:
+        level = [
+            inner
+            for value in level
+            if isinstance(value, dict | list)
+            for inner in (value.values() if isinstance(value, dict) else value)
+        ]
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise YamlError(document.path, f"nested deeper than {MAX_DEPTH} levels", "flatten the file")

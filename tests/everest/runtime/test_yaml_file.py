@@ -250,6 +250,7 @@ def test_equal_keys_in_json_are_warned_about(tmp_path: Path) -> None:
         ('{"a": 1,\n oops}', r"f\.json:2:2: not JSON"),
         ('{"a": NaN}', r"f\.json: NaN is not a JSON number"),
         ("[" * 100_000, r"f\.json: nested too deeply"),
+        ("[" * 102 + "]" * 102, r"f\.json: nested deeper than 100 levels"),
         ("9" * 5000, r"f\.json: not readable as JSON"),
     ],
 )
@@ -267,10 +268,12 @@ def test_the_reader_without_libyaml_understands_the_same(monkeypatch: pytest.Mon
     assert slow == fast
     with pytest.raises(YamlError, match="anchors"):
         parse("a: &x 1")
+    with pytest.raises(YamlError, match="check the escapes"):
+        parse('a: "\\UFFFFFFFF"')
 
 
 _PIECES = st.sampled_from(
-    list("{}[]:,-?&*!|>'\"%@#~\\ \n\t") + ["a", "1", "0.5", "<<", ": ", "- ", "---\n", "...\n", "\r\n", "é", "\ud800"]
+    [*"{}[]:,-?&*!|>'\"%@#~\\ \n\t", "a", "1", "0.5", "<<", ": ", "- ", "---\n", "...\n", "\r\n", "é", "\ud800"]
 )
 
 

@@ -38,7 +38,7 @@ class AuthImplementation(Implementation):
 
     @abstractmethod
     async def set_connection_timeout(self, connection_timeout: int) -> None:
-        """Set how long an authorization waits for a plug, and a plug for an authorization"""
+        """Set how long an authorization stays valid while no car is plugged in"""
 
     @abstractmethod
     async def set_master_pass_group_id(self, master_pass_group_id: str) -> None:
@@ -65,7 +65,7 @@ class AuthClient(Client):
     errors = ERRORS
 
     async def set_connection_timeout(self, connection_timeout: int) -> None:
-        """Set how long an authorization waits for a plug, and a plug for an authorization"""
+        """Set how long an authorization stays valid while no car is plugged in"""
         await self._call("set_connection_timeout", {"connection_timeout": connection_timeout}, None)
 
     async def set_master_pass_group_id(self, master_pass_group_id: str) -> None:

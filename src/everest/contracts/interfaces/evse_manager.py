@@ -90,11 +90,11 @@ class EvseManagerImplementation(Implementation):
 
     @abstractmethod
     async def withdraw_authorization(self) -> None:
-        """Take back an authorization that started no transaction yet"""
+        """Take back the authorization; without a transaction the session may end"""
 
     @abstractmethod
     async def reserve(self, reservation_id: int) -> bool:
-        """Keep the EVSE free for a reservation"""
+        """Keep the EVSE free for a reservation; a negative number keeps it free without naming one"""
 
     @abstractmethod
     async def cancel_reservation(self) -> None:
@@ -114,7 +114,7 @@ class EvseManagerImplementation(Implementation):
 
     @abstractmethod
     async def force_unlock(self, connector_id: int) -> bool:
-        """Unlock a connector, and end its transaction"""
+        """Unlock a connector; a running transaction ends"""
 
     @abstractmethod
     async def external_ready_to_start_charging(self) -> bool:
@@ -226,11 +226,11 @@ class EvseManagerClient(Client):
         await self._call("authorize_response", {"provided_token": provided_token, "validation_result": validation_result}, None)
 
     async def withdraw_authorization(self) -> None:
-        """Take back an authorization that started no transaction yet"""
+        """Take back the authorization; without a transaction the session may end"""
         await self._call("withdraw_authorization", {}, None)
 
     async def reserve(self, reservation_id: int) -> bool:
-        """Keep the EVSE free for a reservation"""
+        """Keep the EVSE free for a reservation; a negative number keeps it free without naming one"""
         _reply: bool = await self._call("reserve", {"reservation_id": reservation_id}, bool)
         return _reply
 
@@ -254,7 +254,7 @@ class EvseManagerClient(Client):
         return _reply
 
     async def force_unlock(self, connector_id: int) -> bool:
-        """Unlock a connector, and end its transaction"""
+        """Unlock a connector; a running transaction ends"""
         _reply: bool = await self._call("force_unlock", {"connector_id": connector_id}, bool)
         return _reply
 

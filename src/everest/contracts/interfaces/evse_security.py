@@ -130,11 +130,11 @@ class EvseSecurityImplementation(Implementation):
         encoding: _evse_security.EncodingFormat,
         include_ocsp: bool,
     ) -> _evse_security.GetCertificateFullInfoResult:
-        """Find all usable leaf certificates and their keys"""
+        """Find the newest usable leaf certificate under each root, and the keys"""
 
     @abstractmethod
     async def get_verify_file(self, certificate_type: _evse_security.CaCertificateType) -> str:
-        """Find the file with the CA certificates for a use"""
+        """Find a file with CA certificates for a use"""
 
     @abstractmethod
     async def get_verify_location(self, certificate_type: _evse_security.CaCertificateType) -> str:
@@ -255,12 +255,12 @@ class EvseSecurityClient(Client):
         encoding: _evse_security.EncodingFormat,
         include_ocsp: bool,
     ) -> _evse_security.GetCertificateFullInfoResult:
-        """Find all usable leaf certificates and their keys"""
+        """Find the newest usable leaf certificate under each root, and the keys"""
         _reply: _evse_security.GetCertificateFullInfoResult = await self._call("get_all_valid_certificates_info", {"certificate_type": certificate_type, "encoding": encoding, "include_ocsp": include_ocsp}, _evse_security.GetCertificateFullInfoResult)
         return _reply
 
     async def get_verify_file(self, certificate_type: _evse_security.CaCertificateType) -> str:
-        """Find the file with the CA certificates for a use"""
+        """Find a file with CA certificates for a use"""
         _reply: str = await self._call("get_verify_file", {"certificate_type": certificate_type}, str)
         return _reply
 

@@ -190,7 +190,7 @@ class EnableDisableSource(msgspec.Struct, kw_only=True, omit_defaults=True):
     enable_source: EnableDisableSourceEnableSource
     """Who wishes it"""
     enable_state: EnableDisableSourceEnableState
-    """What is wished; Unassigned withdraws an earlier wish"""
+    """What is wished; Unassigned is no wish"""
     enable_priority: int
     """Rank of the wish: 0 is the strongest, 10000 the weakest"""
 
@@ -209,7 +209,7 @@ class EnableDisableSourceEnableSource(enum.StrEnum):
 
 
 class EnableDisableSourceEnableState(enum.StrEnum):
-    """What is wished; Unassigned withdraws an earlier wish"""
+    """What is wished; Unassigned is no wish"""
 
     Unassigned = "Unassigned"
     Disable = "Disable"
