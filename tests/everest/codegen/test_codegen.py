@@ -284,6 +284,7 @@ def test_an_interface_gets_classes_tables_and_error_types(tmp_path: Path) -> Non
         ({"interfaces__i": "description: I\nerrors:\n  - reference: none\n"}, r"i\.yaml:3: .*looks like `reference:"),
         ({"interfaces__i": "description: I\ncmds:\n  class: {}\n"}, r"i\.yaml:3: cmds\.class: this name cannot be"),
         ({"interfaces__i": "description: I\ncmds:\n  raise_error: {}\n"}, r"i\.yaml:3: cmds\.raise_error: this name"),
+        ({"interfaces__i": "description: I\ncmds:\n  list: {}\n"}, r"i\.yaml:3: cmds\.list: this name"),
         (
             {"interfaces__i": "description: I\ncmds:\n  on_x: {}\nvars:\n  x: {type: string}\n"},
             r"i\.yaml:3: cmds\.on_x: this name",

@@ -200,6 +200,8 @@ def test_a_byte_order_mark_is_skipped(tmp_path: Path) -> None:
     path = tmp_path / "f.yaml"
     path.write_bytes(b"\xef\xbb\xbfa: 1\n")
     assert load(str(path)).data == {"a": 1}
+    path.rename(tmp_path / "f.json").write_bytes(b'\xef\xbb\xbf{"a": 1}')
+    assert load(str(path)).data == {"a": 1}
 
 
 def test_bytes_that_are_not_utf_8_are_an_error_with_their_place(tmp_path: Path) -> None:
