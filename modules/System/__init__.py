@@ -1,0 +1,11 @@
+"""The System module (station 5): the station as a machine.
+
+system.py    the module and its commands        boot_reason.py  why it started, over the kvs store
+firmware.py  the flow of a firmware update      log_upload.py   the flow of a log upload
+transfer.py  http(s) and ftp(s) transfers       locations.py    what a location says (pure)
+archive.py   the archive that is uploaded       chance.py       the one place with randomness
+"""
+
+from .system import System as module_class
+
+__all__ = ["module_class"]

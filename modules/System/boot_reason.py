@@ -1,0 +1,57 @@
+"""Why the station was started, kept in the store over the restart (station 5.5).
+
+Lives here: `BootReasonStore`. A store that fails is logged; a boot reason is not worth a reset that does not happen.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from everest.contracts.interfaces.kvs import KvsClient
+from everest.contracts.types.system import BootReason
+from everest.runtime import CommandError
+
+log = logging.getLogger(__name__)
+KEY = "ocpp_boot_reason"
+
+
+class BootReasonStore:
+    """`store` None: nothing is kept, the reason is always `PowerUp`."""
+
+    def __init__(self, store: KvsClient | None) -> None:
+        self._store = store
+
+    async def firmware_updated(self) -> None:
+        """The next start is a firmware update, whatever was stored before."""
+        await self._write(BootReason.FirmwareUpdate, overwrite=True)
+
+    async def reset_requested(self) -> None:
+        """The next start is a remote reset, unless something else is known already."""
+        await self._write(BootReason.RemoteReset, overwrite=False)
+
+    async def _write(self, reason: BootReason, *, overwrite: bool) -> None:
+        if self._store is None:
+            return
+        try:
+            if overwrite or not await self._store.exists(key=KEY):
+                await self._store.store(key=KEY, value=reason.value)
+        except CommandError as error:
+            log.error("boot reason %s not stored: %s: %s", reason.value, type(error).__name__, error)
+
+    async def take(self) -> BootReason:
+        """The stored reason, which is forgotten with this, or `PowerUp`."""
+        if self._store is None:
+            return BootReason.PowerUp
+        try:
+            value = await self._store.load(key=KEY)
+            await self._store.delete(key=KEY)
+        except CommandError as error:
+            log.error("boot reason not loaded: %s: %s", type(error).__name__, error)
+            return BootReason.PowerUp
+        if value is None:
+            return BootReason.PowerUp
+        try:
+            return BootReason(value)
+        except ValueError:
+            log.error("boot reason %r in the store is none, taken as PowerUp", value)
+            return BootReason.PowerUp

@@ -1,0 +1,48 @@
+"""What both transfer flows need of their module: tasks, time, temporary files, retry defaults."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from . import chance
+from .locations import file_stamp
+
+
+class Spawn(Protocol):
+    """`Module.spawn`."""
+
+    def __call__(self, coroutine: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]: ...
+
+
+@dataclass(frozen=True)
+class Host:
+    """Handed to the flows; `default_retries` is a number of attempts, `default_interval` seconds."""
+
+    spawn: Spawn
+    now: Callable[[], datetime]
+    default_retries: float
+    default_interval: float
+    folder: Path = Path(tempfile.gettempdir())
+
+    def seconds_until(self, moment: datetime | None) -> float:
+        """0 for none and for the past."""
+        return 0.0 if moment is None else max(0.0, (moment - self.now()).total_seconds())
+
+    def retries(self, retries: int | None, interval: int | None) -> tuple[int, float]:
+        """(attempts in total, seconds between them)."""
+        attempts = int(self.default_retries) if retries is None else retries
+        return max(1, attempts), max(0.0, float(self.default_interval if interval is None else interval))
+
+    def temporary_name(self, kind: str) -> str:
+        """`<kind>-<T><6 random characters>` (station 5.2, 5.4)."""
+        return f"{kind}-{file_stamp(self.now())}{chance.suffix()}"
+
+    def temporary_file(self, kind: str) -> Path:
+        """A fresh name in the temporary directory; the file is not made."""
+        return self.folder / self.temporary_name(kind)

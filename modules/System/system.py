@@ -1,0 +1,120 @@
+"""The module class of System and its commands (station 5.1).
+
+Lives here: composition, reset, and the commands that are one line. Flows are in `firmware.py` and `log_upload.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+from everest.contracts.interfaces.kvs import KvsClient
+from everest.contracts.interfaces.system import SystemImplementation
+from everest.contracts.types.network import (
+    ConfigureNetworkRequest,
+    ConfigureNetworkResponse,
+    ConfigureNetworkStatusEnum,
+)
+from everest.contracts.types.system import (
+    BootReason,
+    FirmwareUpdateRequest,
+    ResetType,
+    UpdateFirmwareResponse,
+    UploadLogsRequest,
+    UploadLogsResponse,
+)
+from everest.runtime import Module, ModuleContext
+
+from .boot_reason import BootReasonStore
+from .firmware import FirmwareUpdater
+from .host import Host
+from .log_upload import LogUploader
+from .transfer import NetworkTransfer, Transfer
+
+log = logging.getLogger(__name__)
+
+
+class SystemMain(SystemImplementation):
+    """Implementation `main`."""
+
+    def __init__(self, system: System) -> None:
+        super().__init__()
+        self._system = system
+
+    async def update_firmware(self, firmware_update_request: FirmwareUpdateRequest) -> UpdateFirmwareResponse:
+        """Station 5.2, 5.3."""
+        return self._system.firmware.update(firmware_update_request)
+
+    async def allow_firmware_installation(self) -> None:
+        """Nothing waits for it (station 5.1)."""
+
+    async def upload_logs(self, upload_logs_request: UploadLogsRequest) -> UploadLogsResponse:
+        """Station 5.4."""
+        return self._system.logs.upload(upload_logs_request)
+
+    async def is_reset_allowed(self, type: ResetType) -> bool:
+        """Always."""
+        return True
+
+    async def reset(self, type: ResetType, scheduled: bool) -> None:
+        """Answers at once; a task of its own ends the module, and with it the stack."""
+        self._system.spawn(self._system.reset(type), name="reset")
+
+    async def set_system_time(self, timestamp: str) -> bool:
+        """True, and nothing is done (station 5.1): the clock belongs to the machine."""
+        return True
+
+    async def get_boot_reason(self) -> BootReason:
+        """The reason is told once."""
+        return await self._system.boot_reason.take()
+
+    async def configure_network(self, request: ConfigureNetworkRequest) -> ConfigureNetworkResponse:
+        """Not supported (station 5.1)."""
+        return ConfigureNetworkResponse(status=ConfigureNetworkStatusEnum.NotSupported)
+
+
+class System(Module):
+    """Composition."""
+
+    transfer: Transfer = NetworkTransfer()
+    """How files are moved; tests put another one in its place."""
+
+    def __init__(self, context: ModuleContext) -> None:
+        super().__init__(context)
+        self.boot_reason = BootReasonStore(self.optional_connection("store", KvsClient))
+        host = Host(
+            spawn=self.spawn,
+            now=self.clock.now,
+            default_retries=float(self.config["DefaultRetries"]),
+            default_interval=float(self.config["DefaultRetryInterval"]),
+        )
+        main = SystemMain(self)
+        folder = str(self.config["LogPath"])
+        self.firmware = FirmwareUpdater(
+            host,
+            self.transfer,
+            main.publish_firmware_update_status,
+            installed=self.boot_reason.firmware_updated,
+            reset=self._reset_after_update if self.config["ResetAfterUpdate"] else None,
+        )
+        self.logs = LogUploader(
+            host,
+            self.transfer,
+            main.publish_log_status,
+            folder=Path(folder) if folder else None,
+            station=self.info.id,
+        )
+        self.provide("main", main)
+
+    async def _reset_after_update(self) -> None:
+        await self.reset(ResetType.Hard)
+
+    async def reset(self, type: ResetType) -> None:
+        """Store the boot reason, wait `ResetDelay`, end this module: the manager then ends the station (station
+        9.11).
+        """
+        log.info("%s reset requested", type.value)
+        await self.boot_reason.reset_requested()
+        await asyncio.sleep(float(self.config["ResetDelay"]))
+        self.request_exit(0)
