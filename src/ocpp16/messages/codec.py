@@ -221,9 +221,14 @@ def _explain(struct: type[Type], message: str) -> PayloadError:
         if match := pattern.fullmatch(text):
             path += suffix(match)
             words = expected(match, info)
-            tail = "" if text.startswith("Expected") else f", expected {words}"
-            return PayloadError(violation, path, words, f"{path or 'payload'}: {text[:150]}{tail}")
+            said = _got(text) if text.startswith("Expected") else f"{text[:150]}, "
+            return PayloadError(violation, path, words, f"{path or 'payload'}: {said}expected {words}")
     raise AssertionError("the last rule fits everything")
+
+
+def _got(text: str) -> str:
+    match = re.search(r"got `(\w+)`", text)
+    return f"got {_WORDS.get(match[1], match[1])}, " if match else ""
 
 
 def _type_at(info: inspect.Type, steps: list[str]) -> inspect.Type:
