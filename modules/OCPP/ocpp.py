@@ -41,9 +41,9 @@ from .provided import (
     DataTransfer,
     Generic,
     SessionCost,
-    security_event_arguments,
 )
 from .start import EvseStarts
+from .times import parse_time
 
 log = logging.getLogger(__name__)
 
@@ -367,7 +367,12 @@ class OCPP(Module):
 
     async def report_security_event(self, event: ocpp.SecurityEvent) -> None:
         if self.charge_point is not None:
-            await self.charge_point.on_security_event(**security_event_arguments(event))
+            await self.charge_point.on_security_event(
+                event.type[:EVENT_TYPE_LENGTH],
+                None if event.info is None else event.info[:TECH_INFO_LENGTH],
+                event.critical,
+                parse_time(event.timestamp),
+            )
 
     def monitor_key(self, key: str, changed: Callable[[m.KeyValue], None]) -> None:
         """Call `changed` at each change of a key; the bus is told of it all the same (DEPARTURE 51)."""
@@ -422,6 +427,8 @@ class OCPP(Module):
 
 
 UNSIGNED = -1
+EVENT_TYPE_LENGTH = 50
+TECH_INFO_LENGTH = 255
 
 LOG_STATUS: dict[system.LogStatusEnum, str] = {
     system.LogStatusEnum.BadMessage: "UploadFailed",

@@ -205,7 +205,7 @@ class Orders:
         rejected = system.UploadLogsResponse(upload_logs_status=system.UploadLogsStatus.Rejected)
         answer = await attempt(self._module.system.upload_logs(request), "upload_logs", rejected)
         return m.GetLogResponse(
-            status=m.LogStatus(answer.upload_logs_status.value),
+            status=m.LogStatusEnumType(answer.upload_logs_status.value),
             filename=None if answer.file_name is None else answer.file_name[:FILE_NAME_LENGTH],
         )
 
@@ -220,7 +220,7 @@ class Orders:
             )
         )
 
-    async def signed_update_firmware(self, request: m.SignedUpdateFirmwareRequest) -> m.UpdateFirmwareStatus:
+    async def signed_update_firmware(self, request: m.SignedUpdateFirmwareRequest) -> m.UpdateFirmwareStatusEnumType:
         firmware = request.firmware
         answer = await self._update(
             system.FirmwareUpdateRequest(
@@ -234,7 +234,7 @@ class Orders:
                 retry_interval_s=request.retry_interval,
             )
         )
-        return m.UpdateFirmwareStatus(answer.value)
+        return m.UpdateFirmwareStatusEnumType(answer.value)
 
     async def _update(self, request: system.FirmwareUpdateRequest) -> system.UpdateFirmwareResponse:
         rejected = system.UpdateFirmwareResponse.Rejected

@@ -17,7 +17,7 @@ from everest.contracts.interfaces.session_cost import SessionCostImplementation
 from everest.contracts.types import authorization, ocpp
 from ocpp16 import messages as m
 
-from .times import format_time, parse_time
+from .times import format_time
 
 if TYPE_CHECKING:
     from .ocpp import OCPP
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ID_TAG_LENGTH = 20
-EVENT_TYPE_LENGTH = 50
-TECH_INFO_LENGTH = 255
 
 GET_STATUS = ocpp.GetVariableStatusEnumType
 SET_STATUS: dict[m.ConfigurationStatus, ocpp.SetVariableStatusEnumType] = {
@@ -219,13 +217,3 @@ class Generic(OcppImplementation):
 
 def _component_variable(name: str) -> ocpp.ComponentVariable:
     return ocpp.ComponentVariable(component=ocpp.Component(name=""), variable=ocpp.Variable(name=name))
-
-
-def security_event_arguments(event: ocpp.SecurityEvent) -> dict[str, object]:
-    """The arguments of the core's `on_security_event`, cut to the lengths of the message."""
-    return {
-        "event_type": event.type[:EVENT_TYPE_LENGTH],
-        "tech_info": None if event.info is None else event.info[:TECH_INFO_LENGTH],
-        "critical": event.critical,
-        "timestamp": parse_time(event.timestamp),
-    }

@@ -30,7 +30,7 @@ def station_config(folder: Path, csms_url: str, **changes: Any) -> Path:
 
     `changes` are OCPP configuration values by key, put into whichever section has them (`Core` for new ones).
     """
-    base = json.loads((ROOT / "config/ocpp/config.json").read_text(encoding="utf-8"))
+    base = json.loads((ROOT / "config/ocpp/config-sil.json").read_text(encoding="utf-8"))
     quick = {
         "CentralSystemURI": csms_url,
         "MeterValueSampleInterval": 1,
