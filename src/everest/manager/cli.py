@@ -197,7 +197,7 @@ async def serve(stack: Stack, options: config.LoadOptions, flow: LifecycleOption
     lifecycle = Lifecycle(
         stack, bus, launcher, fifo=fifo, options=flow, reload=lambda: load(stack.config_file, options)
     )
-    with stop_signals(lifecycle.interrupt, launcher.terminate):
+    with stop_signals(lifecycle.interrupt, launcher.kill):
         return await lifecycle.run()
 
 
