@@ -4,6 +4,7 @@
     ├── ConfigurationError     a configuration file or value is wrong: names file, key and fix
     ├── StoreError             the database cannot be used: names the file and the fix
     ├── UsageError             the integrator called the API wrongly
+    ├── NotSupportedError      the API asks for a capability this version does not have
     ├── ConnectionFailed       a dial did not lead to an open websocket
     └── ConnectionLost         an open websocket is gone
 
@@ -28,6 +29,10 @@ class StoreError(Ocpp16Error):
 
 class UsageError(Ocpp16Error):
     """The integrator called the API wrongly (for example `start` twice)."""
+
+
+class NotSupportedError(Ocpp16Error):
+    """The API asks for a capability that this version does not have."""
 
 
 class ConnectionFailed(Ocpp16Error):

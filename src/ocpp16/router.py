@@ -1,0 +1,181 @@
+"""CALLs of the CSMS: whether they are taken up, by whom, and how refusals look (libocpp 3.3, 1.4, 12.21).
+
+One CALL after the other: decode, handle, answer, then what follows the answer. Own CALLs are held back until the answer
+has been written. Owns: `Reply`, `Router`. May import: boot, actions, wire, messages. Must not import: the handlers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ocpp16 import actions
+from ocpp16.boot import CALLS, Boot, Treatment
+from ocpp16.context import Context
+from ocpp16.errors import ConnectionLost
+from ocpp16.messages import (
+    RemoteStartStopStatus,
+    RemoteStartTransactionResponse,
+    RemoteStopTransactionResponse,
+    Request,
+    Response,
+)
+from ocpp16.messages.codec import PayloadError, check, decode_request, encode_payload
+from ocpp16.security_events import SecurityEvents
+from ocpp16.wire import (
+    Call,
+    CallError,
+    CallResult,
+    ErrorCode,
+    Frame,
+    FrameError,
+    call_error_for,
+    encode_call_error,
+    encode_call_result,
+    parse,
+)
+
+After = Callable[[], Awaitable[None]]
+Handler = Callable[[Any], Awaitable["Reply"]]
+Writer = Callable[[str, str], Awaitable[None]]
+"""Writes a frame to the connection the CALL came from: `(frame, name for the log)`."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The answer to a CALL, and what is done once it has been written."""
+
+    response: Response
+    after: After | None = None
+
+
+class NotSupported(Exception):
+    """Raised by a handler whose capability this station does not have: CALLERROR NotSupported."""
+
+
+REMOTE_REJECTED: Mapping[str, Response] = {
+    "RemoteStartTransaction": RemoteStartTransactionResponse(status=RemoteStartStopStatus.Rejected),
+    "RemoteStopTransaction": RemoteStopTransactionResponse(status=RemoteStartStopStatus.Rejected),
+}
+"""While Pending (libocpp 3.1)."""
+
+
+class Router:
+    """Takes received frames, and answers CALLs one after the other."""
+
+    def __init__(
+        self, context: Context, boot: Boot, security_events: SecurityEvents, handlers: Mapping[str, Handler]
+    ) -> None:
+        self._context = context
+        self._boot = boot
+        self._security_events = security_events
+        self._handlers = handlers
+        self._calls: asyncio.Queue[tuple[str | bytes, Call | CallError, Writer]] = asyncio.Queue()
+
+    def start(self) -> None:
+        self._context.tasks.spawn(self._serve(), name="calls")
+
+    def received(self, frame: str | bytes, write: Writer) -> None:
+        """A frame came in: answers go to the dispatcher at once, CALLs wait for their turn."""
+        log = self._context.message_log
+        log.raw(frame, sent=False)
+        try:
+            parsed = parse(frame)
+        except FrameError as error:
+            log.received(_text(frame), "")
+            self._context.log.warning("Broken frame: %s", error.reason)
+            if error.answer is not None:
+                self._take(frame, error.answer, write)
+            return
+        log.received(_text(frame), self._frame_name(parsed))
+        if isinstance(parsed, Call):
+            self._take(frame, parsed, write)
+        elif not self._context.dispatcher.received(parsed):
+            kind = "CALLRESULT" if isinstance(parsed, CallResult) else "CALLERROR"
+            self._context.log.warning("%s for no CALL in flight ignored: %s", kind, parsed.message_id)
+
+    def _frame_name(self, frame: Frame) -> str:
+        """The action of a CALL; `<Action>Response` for an answer, found by the CALL in flight (libocpp 8.2)."""
+        if isinstance(frame, Call):
+            return frame.action
+        sent = self._context.dispatcher.in_flight
+        known = sent is not None and sent.message_id == frame.message_id
+        return f"{sent.action}Response" if known and sent is not None else "Response"
+
+    def _take(self, frame: str | bytes, call: Call | CallError, write: Writer) -> None:
+        self._context.dispatcher.hold()
+        self._calls.put_nowait((frame, call, write))
+
+    async def _serve(self) -> None:
+        while True:
+            frame, call, write = await self._calls.get()
+            after: After | None = None
+            try:
+                after = await self._answer(frame, call, write)
+            finally:
+                self._context.dispatcher.release()
+            if after is not None:
+                await self._run_after(call, after)
+
+    async def _run_after(self, call: Call | CallError, after: After) -> None:
+        try:
+            await after()
+        except Exception:
+            self._context.log.exception("What follows the answer to %s failed", _name(call))
+
+    async def _answer(self, frame: str | bytes, call: Call | CallError, write: Writer) -> After | None:
+        treatment = CALLS[self._boot.state]
+        if treatment is Treatment.Ignore:
+            self._context.log.warning("%s ignored while %s", _name(call), self._boot.state)
+            return None
+        if isinstance(call, CallError):
+            await self._write(write, encode_call_error(call), "CallError")
+            return None
+        result = await self._handle(frame, call, treatment)
+        if isinstance(result, CallError):
+            await self._write(write, encode_call_error(result), "CallError")
+            return None
+        payload = encode_payload(result.response)
+        await self._write(write, encode_call_result(call.message_id, payload), f"{call.action}Response")
+        return result.after
+
+    async def _write(self, write: Writer, frame: str, name: str) -> None:
+        try:
+            await write(frame, name)
+        except ConnectionLost:
+            self._context.log.warning("%s could not be written: the connection is gone", name)
+
+    async def _handle(self, frame: str | bytes, call: Call, treatment: Treatment) -> Reply | CallError:
+        handler = self._handlers.get(call.action)
+        if handler is None or not actions.accepted(call.action, self._context.configuration.active_profiles):
+            return CallError(call.message_id, ErrorCode.NotSupported)
+        if treatment is Treatment.RefuseRemote and call.action in REMOTE_REJECTED:
+            return Reply(REMOTE_REJECTED[call.action])
+        try:
+            request = decode_request(call.action, call.payload)
+        except PayloadError as error:
+            await self._security_events.raise_event("InvalidMessages", _text(frame))
+            return call_error_for(call.message_id, error)
+        return await self._run(call, handler, request)
+
+    async def _run(self, call: Call, handler: Handler, request: Request) -> Reply | CallError:
+        """The handler's reply. Whatever it raises is our fault, not the peer's: InternalError, and a traceback here."""
+        try:
+            reply = await handler(request)
+            check(reply.response)
+        except NotSupported:
+            return CallError(call.message_id, ErrorCode.NotSupported)
+        except Exception as error:
+            self._context.log.exception("The handler of %s failed", call.action)
+            return CallError(call.message_id, ErrorCode.InternalError, f"{type(error).__name__}: {error}"[:255])
+        return reply
+
+
+def _name(call: Call | CallError) -> str:
+    return call.action if isinstance(call, Call) else "a broken CALL"
+
+
+def _text(frame: str | bytes) -> str:
+    return frame if isinstance(frame, str) else frame.decode(errors="replace")
