@@ -29,6 +29,7 @@ class Stack:
     connections: dict[str, list[dict[str, Any]]]
     mappings: dict[str, Any]
     interfaces: dict[str, Any]
+    types: dict[str, Any]
     settings: dict[str, Any]
     peers: dict[str, dict[str, str]] = field(default_factory=dict)
     """Peer module id -> implementation id -> interface."""
@@ -45,6 +46,7 @@ class Stack:
         mappings: Mapping[str, Mapping[str, Any]],
         peers: Mapping[str, str],
         interfaces: Mapping[str, Any],
+        types: Mapping[str, Any],
         settings: Mapping[str, Any],
     ) -> Stack:
         """Put a stack together; see `ModuleBench` for the arguments."""
@@ -57,6 +59,7 @@ class Stack:
             connections={},
             mappings={name: _mappings(value) for name, value in mappings.items()},
             interfaces=dict(interfaces),
+            types=dict(types),
             settings={**SETTINGS, **settings},
         )
         for peer, interface in peers.items():
@@ -125,7 +128,9 @@ class Stack:
         yield topics.interfaces, sorted(self.interfaces)
         for name, definition in sorted(self.interfaces.items()):
             yield topics.interface_definition(name), definition
-        yield topics.types, []
+        yield topics.types, list(self.types)
+        for path, contents in self.types.items():
+            yield topics.type_definition(path), contents
         yield topics.settings, self.settings
         if self.settings["validate_schema"]:
             yield topics.schemas, {}

@@ -153,10 +153,10 @@ class Provider:
         try:
             text = wire.encode(value)
             decode(text, self.implementation.variables[variable])
-        except (PayloadError, TypeError, ValueError) as error:
+            if self.context.validator is not None:
+                self.context.validator.check_variable(self.implementation.interface, variable, text)
+        except (PayloadError, SchemaValidationError, TypeError, ValueError) as error:
             raise ApiError(f"{self._name}.{variable} cannot be published: {error}") from None
-        if self.context.validator is not None:
-            self.context.validator.check_variable(self.implementation.interface, variable, text)
         topic = self.context.bus.topics.variable(self.context.module_id, self.implementation_id, variable)
         self.context.bus.publish("variable", topic, wire.build_var(Raw(text)))
 

@@ -198,7 +198,7 @@ class ModuleRun:
             logger.debug("global ready before this module reported ready; ignored")
         elif self._started:
             logger.warning("global ready again; this module is ready already")
-        elif self._module is not None:
+        elif self._module is not None and not self._ending:
             self._started = True
             self._bus.start(self._module.ready(), name=f"{self._id} ready handler")
 

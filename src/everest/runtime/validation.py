@@ -131,13 +131,13 @@ class _Formats(jsonschema.FormatChecker):
             return
         known = FORMAT_CHECKS.get(format)
         if known is None:
-            raise jsonschema.FormatError(f"unknown format {format!r}")
+            raise jsonschema.exceptions.FormatError(f"unknown format {format!r}")
         try:
             valid = known(instance)
         except (ValueError, re.error):
             valid = False
         if not valid:
-            raise jsonschema.FormatError(f"{instance!r} is not a {format}")
+            raise jsonschema.exceptions.FormatError(f"{instance!r} is not a {format}")
 
 
 FORMATS = _Formats()
