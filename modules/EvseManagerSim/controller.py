@@ -21,6 +21,7 @@ from .states import (
     EnableBoard,
     EndTransaction,
     Enter,
+    ForgetTransaction,
     Pilot,
     SessionClosing,
     SessionOpened,
@@ -46,6 +47,8 @@ class Outlet(Protocol):
     async def begin_transaction(self, effect: BeginTransaction) -> None: ...
 
     async def end_transaction(self, effect: EndTransaction) -> None: ...
+
+    async def forget_transaction(self) -> None: ...
 
     def unplugged(self) -> None: ...
 
@@ -148,6 +151,8 @@ class Controller:
                 await self._outlet.begin_transaction(effect)
             case EndTransaction():
                 await self._outlet.end_transaction(effect)
+            case ForgetTransaction():
+                await self._outlet.forget_transaction()
             case Unplugged():
                 self._outlet.unplugged()
             case Pilot():

@@ -109,7 +109,7 @@ class Energy:
         self._zero_power_in_idle = zero_power_in_idle
         self._publish = publish
         self._wake = wake
-        self._started = False
+        self.started = False
         self._tree = False
         self._valid_until: float | None = None
 
@@ -131,12 +131,12 @@ class Energy:
 
     def begin(self) -> None:
         """From now on there are budgets (station 2.2: none before ready)."""
-        self._started = True
+        self.started = True
         self.refresh()
 
     def refresh(self) -> None:
         """A budget now: at each second, at a new state and at new limits."""
-        if not self._started:
+        if not self.started:
             return
         self.grid.publish_energy_flow_request(self._request())
         if not self._tree:
@@ -156,14 +156,14 @@ class Energy:
             log.info("an energy manager enforces limits: the EVSE's own budget is off from now on")
             self._tree = True
         self._valid_until = asyncio.get_running_loop().time() + value.valid_for
-        if self._started:
+        if self.started:
             self._apply(value)
 
     def _apply(self, budget: EnforcedLimits) -> None:
         machine = self._machine
         phases = offered_phases(budget)
         if phases is not None:
-            machine.want_three_phases(phases == 3)
+            machine.allow_three_phases(budget=phases == 3)
         count = self.phase_count
         machine.offer(offered_current(budget, nominal_voltage_V=self.hardware.nominal_voltage_V, phases=count))
         self._publish(budget, self._limits(with_uuid=True))

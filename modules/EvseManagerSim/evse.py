@@ -193,10 +193,12 @@ class EvseManager(EvseManagerImplementation):
         await self._remember(effect.uuid)
 
     async def end_transaction(self, effect: EndTransaction) -> None:
-        """Station 2.10: a last reading and the meter's stop, the store, then ChargingFinished, TransactionFinished."""
+        """Station 2.10: a last reading and the meter's stop, before ChargingFinished and TransactionFinished."""
         await self._metering.take()
         self._signed_start = self._metering.meter.signed_start()
         self._signed_stop = self._metering.meter.signed_stop()
+
+    async def forget_transaction(self) -> None:
         await self._remember("")
 
     def unplugged(self) -> None:

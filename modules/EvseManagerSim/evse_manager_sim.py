@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from logging import getLogger
 from pathlib import Path
+
+import msgspec
 
 from everest.contracts.interfaces.auth_token_provider import AuthTokenProviderImplementation
 from everest.contracts.interfaces.board_support_AC import BoardSupportACClient
@@ -21,7 +24,7 @@ from everest.contracts.types.evse_manager import EnableDisableSource, Limits, St
 from everest.contracts.types.evse_manager import EnableDisableSourceEnableSource as EnableSource
 from everest.contracts.types.evse_manager import EnableDisableSourceEnableState as EnableState
 from everest.contracts.types.powermeter import Powermeter
-from everest.runtime import ApiError, Module, ModuleContext, Severity
+from everest.runtime import ApiError, CommandError, Module, ModuleContext, Severity
 
 from .board import SimulatedBoard
 from .car import Car
@@ -42,6 +45,8 @@ from .simulator import SimulatedLink, Simulator
 from .states import State
 from .topics import Topics
 
+log = getLogger(__name__)
+
 PayloadHandler = Callable[[str], Awaitable[None] | None]
 
 METER_PERIOD_S = 0.5
@@ -58,7 +63,11 @@ class EvseManagerSim(Module):
     def __init__(self, context: ModuleContext) -> None:
         super().__init__(context)
         self.settings = Settings(self.config)
-        self.machine = SessionMachine(lambda: session_id(self.settings.text("session_id_type")), self.settings.times())
+        self.machine = SessionMachine(
+            lambda: session_id(self.settings.text("session_id_type")),
+            self.settings.times(),
+            has_ventilation=self.settings.flag("has_ventilation"),
+        )
         self.topics = Topics(self.settings.connector_id, self.info.id, self.mqtt_publish)
         self.controller = Controller(self.machine, self._fault_book())
         store = self.optional_connection("store", KvsClient)
@@ -181,9 +190,7 @@ class EvseManagerSim(Module):
         self.board_face.publish_ac_nr_of_phases_available(3)
         self.board_ac.publish_nr_of_phases_available(3)
         if self.bsp_ac is not None:
-            known = await self.bsp_ac.get_hw_capabilities()
-            names = type(known).__struct_fields__
-            self._take_capabilities(self._with_type({name: getattr(known, name) for name in names}))
+            await self._ask_capabilities(self.bsp_ac)
         elif self.orders is None:
             self.evse.publish_hw_capabilities(self.capabilities)
         self.energy.announce()
@@ -227,7 +234,8 @@ class EvseManagerSim(Module):
             telemetry = self.simulator.publish_telemetry()
             self.evse.publish_telemetry(telemetry)
             self.topics.telemetry(telemetry)
-            self.topics.legacy(reading, telemetry.evse_temperature_C)
+            if self.settings.flag("legacy_topics"):
+                self.topics.legacy(reading, telemetry.evse_temperature_C)
             amps = max(self.metering.meter.currents().values())
             offered = self.machine.offered_A
             if self.machine.state is State.Charging and watch.tripped(now, amps, offered):
@@ -276,19 +284,23 @@ class EvseManagerSim(Module):
         await (self.evse.pause_charging() if pause else self.evse.resume_charging())
 
     def _switch_phases(self, payload: str) -> None:
-        self.machine.want_three_phases(payload.strip() == "true")
+        self.machine.allow_three_phases(operator=payload.strip() == "true")
         self.controller.wake()
 
-    def _with_type(self, values: dict[str, float]) -> HardwareCapabilities:
-        """Capabilities of a board_support_AC board, which does not name its connector and cannot do state E."""
-        own = self.capabilities
-        return HardwareCapabilities(
-            **{**values, "supports_cp_state_E": False, "connector_type": own.connector_type}  # type: ignore[arg-type]
-        )
+    async def _ask_capabilities(self, board: BoardSupportACClient) -> None:
+        """A board_support_AC board names neither its connector nor state E: these stay as configured here."""
+        try:
+            known = await board.get_hw_capabilities()
+        except CommandError as error:
+            log.error("the board of bsp_ac does not tell its capabilities (%r); the configured ones are used", error)
+            self.evse.publish_hw_capabilities(self.capabilities)
+            return
+        self._take_capabilities(msgspec.structs.replace(self.capabilities, **msgspec.structs.asdict(known)))
 
     def _take_capabilities(self, capabilities: HardwareCapabilities) -> None:
         self.energy.hardware = hardware_of(capabilities, self.settings.number("ac_nominal_voltage"))
         self.evse.publish_hw_capabilities(capabilities)
+        self.energy.publish_limits(with_uuid=self.energy.started)
 
     async def _stop_requested(self, request: StopTransactionRequest) -> None:
         await self.evse.stop_transaction(request)

@@ -33,6 +33,7 @@ from .states import (
     EnableBoard,
     EndTransaction,
     Enter,
+    ForgetTransaction,
     Pilot,
     SessionClosing,
     SessionOpened,
@@ -56,8 +57,11 @@ class Stop:
 class SessionMachine:
     """State of one EVSE. Create it, then `start()`; see the module's head for the contract."""
 
-    def __init__(self, new_session_id: Callable[[], str], times: Times | None = None) -> None:
+    def __init__(
+        self, new_session_id: Callable[[], str], times: Times | None = None, *, has_ventilation: bool = True
+    ) -> None:
         self.times = times or Times()
+        self.has_ventilation = has_ventilation
         self.table = AvailabilityTable()
         self.reservation = Reservation()
         self.state = State.Disabled
@@ -72,7 +76,8 @@ class SessionMachine:
         self.user_pause = False
         self.offered_A = 0.0
         self.three_phases = True
-        self.wanted_three_phases = True
+        self._budget_three_phases = True
+        self._operator_three_phases = True
         self._new_session_id = new_session_id
         self._started = False
         self._stop: Stop | None = None
@@ -104,7 +109,7 @@ class SessionMachine:
             self.plugged = self.wants_power = self.stale_car = False
         elif control_pilot in ("B", "C", "D"):
             self.plugged = True
-            self.wants_power = control_pilot != "B"
+            self.wants_power = control_pilot == "C" or (control_pilot == "D" and self.has_ventilation)
         elif control_pilot == "E":
             self.wants_power = False
 
@@ -202,9 +207,14 @@ class SessionMachine:
         """The current that the energy budget allows per phase."""
         self.offered_A = amps
 
-    def want_three_phases(self, three_phases: bool) -> None:
-        """Phase count wanted by the budget or the operator; switched with a pause while charging."""
-        self.wanted_three_phases = three_phases
+    def allow_three_phases(self, *, budget: bool | None = None, operator: bool | None = None) -> None:
+        """Whether budget and operator allow three phases; both must. Switched with a pause while charging."""
+        self._budget_three_phases = self._budget_three_phases if budget is None else budget
+        self._operator_three_phases = self._operator_three_phases if operator is None else operator
+
+    @property
+    def wanted_three_phases(self) -> bool:
+        return self._budget_three_phases and self._operator_three_phases
 
     def take_effects(self) -> list[Effect]:
         """The effects since the last call, in order."""
@@ -365,6 +375,7 @@ class SessionMachine:
         self._effects.append(EndTransaction(self.uuid))
         self._emit(Ev.ChargingFinished)
         self._emit(Ev.TransactionFinished, stop_reason=stop.reason, id_tag=stop.id_tag)
+        self._effects.append(ForgetTransaction())
 
     def _end_reservation(self) -> None:
         if self.reservation.end():

@@ -131,9 +131,14 @@ class BeginTransaction:
 
 @dataclass(frozen=True)
 class EndTransaction:
-    """End the meter's transaction and forget the stored id."""
+    """End the meter's transaction: a last reading and its signature."""
 
     uuid: str
+
+
+@dataclass(frozen=True)
+class ForgetTransaction:
+    """Forget the stored id. After TransactionFinished: a kill in between repeats the event, it never loses it."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +169,7 @@ Effect = (
     | SetPhases
     | BeginTransaction
     | EndTransaction
+    | ForgetTransaction
     | SessionOpened
     | SessionClosing
     | Unplugged
