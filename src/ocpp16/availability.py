@@ -114,7 +114,7 @@ class Availability:
         name = "enable_evse" if availability is _OPERATIVE else "disable_evse"
         await self._context.callbacks.ask(name, connector, default=False)
 
-    # --- scheduled changes ---------------------------------------------------------------------------------------------
+    # --- scheduled changes ------------------------------------------------------------------------------------------
 
     def schedule(self, connector: int, availability: AvailabilityType) -> None:
         """Change when the connector is free, without changing what is wanted (firmware installation)."""

@@ -1,7 +1,8 @@
 """From the first connection to Accepted, and what the station may do in each registration state. Heartbeat.
 
-Owns: `Registration` (libocpp 3.1 with DEPARTURE 8, 9), `CALLS` (which CALLs are taken up in which state), BootNotification.req
-and its repetition, the heartbeat. May import: context, status_notifications, metering. Must not import: the router.
+Owns: `Registration` (libocpp 3.1 with DEPARTURE 8, 9), `CALLS` (which CALLs are taken up in which state),
+BootNotification.req and its repetition, the heartbeat. May import: context, status_notifications, metering. Must not
+import: the router.
 """
 
 from __future__ import annotations
@@ -144,7 +145,8 @@ class Boot:
     # --- connection --------------------------------------------------------------------------------------------------
 
     def connected(self) -> None:
-        """The websocket is open. A station that is Booted tells all its states again, as they are now (libocpp 3.1.6)."""
+        """The websocket is open. A station that is Booted tells all its states again, as they are now (libocpp
+        3.1.6)."""
         if self.state is Registration.Disconnected:
             self.state = Registration.Connected
         elif self.state is Registration.Booted:

@@ -1,9 +1,9 @@
 """What the integrator can be asked and told: the registry of `register_*_callback` (libocpp 2.6) and how they are run.
 
-A callback is async (awaited) or plain (run in a worker thread, so it may block). Each has a time limit (`LIMITS`). One that
-raises or is late is logged by name, and the answer is the defined default. Callbacks that only tell something are posted to
-a lane (one per connector, 0 = station): in order, never awaited by the caller, so a callback may call `on_*` and wait.
-May import: messages, tasks. Must not import: any capability.
+A callback is async (awaited) or plain (run in a worker thread, so it may block). Each has a time limit (`LIMITS`). One
+that raises or is late is logged by name, and the answer is the defined default. Callbacks that only tell something are
+posted to a lane (one per connector, 0 = station): in order, never awaited by the caller, so a callback may call `on_*`
+and wait. May import: messages, tasks. Must not import: any capability.
 """
 
 from __future__ import annotations
@@ -91,7 +91,8 @@ class CallbackRegistry:
         return await self.run(name, callback, *args, default=default)
 
     async def run(self, name: str, callback: Callable[..., Any], *args: Any, default: T) -> T:
-        """Run one callback under its time limit. What it raises is the integrator's error: logged, answered by default."""
+        """Run one callback under its time limit. What it raises is the integrator's error: logged, answered by
+        default."""
         limit = LIMITS.get(name, DEFAULT_LIMIT)
         try:
             async with asyncio.timeout(limit):
@@ -105,7 +106,7 @@ class CallbackRegistry:
         return result
 
     async def _run(self, callback: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        if inspect.iscoroutinefunction(callback) or inspect.iscoroutinefunction(getattr(callback, "__call__", None)):  # noqa: B004
+        if inspect.iscoroutinefunction(callback) or inspect.iscoroutinefunction(type(callback).__call__):
             return await callback(*args)
         if self._executor is None:
             self._executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="ocpp16-callback")
@@ -189,7 +190,8 @@ class Registration:
         self.callbacks.register("cancel_reservation", callback)
 
     def register_unlock_connector_callback(self, callback: Callable[[int], Maybe[UnlockStatus]]) -> None:
-        """UnlockConnector, and a transaction that ended by EVDisconnected (libocpp 3.5.4; its result is ignored then)."""
+        """UnlockConnector, and a transaction that ended by EVDisconnected (libocpp 3.5.4; its result is ignored
+        then)."""
         self.callbacks.register("unlock_connector", callback)
 
     def register_upload_diagnostics_callback(

@@ -1,6 +1,6 @@
 """`ChargePoint`: the public face of the library, with libocpp's names (libocpp 2.1 to 2.6). It only composes.
 
-    async with ChargePoint(Configuration.load("config.json"), database_path="db", message_log_path="logs") as charge_point:
+    async with ChargePoint("config.json", database_path="db", message_log_path="logs") as charge_point:
         await charge_point.start()
 
 What happens is in `core.py` (one run) and in the capabilities; handlers (`on_*`) are in `handlers.py`, registrations
@@ -41,7 +41,8 @@ from ocpp16.tasks import TaskOwner
 log = logging.getLogger("ocpp16")
 
 MessageCallback = Callable[[str, MessageDirection], None]
-"""`(message, direction)`: every message, if `LogMessagesFormat` has `callback`; called in the event loop, so be quick."""
+"""`(message, direction)`: every message, if `LogMessagesFormat` has `callback`; called in the event loop, so be
+quick."""
 
 EVEREST_VERSION = Path("../../version_information.txt")
 
@@ -219,7 +220,8 @@ class ChargePoint(Registration, EventHandlers, Information, ProtocolMethods):
         return await self.start(connector_status_map, bootreason)
 
     async def close(self) -> None:
-        """End as a power loss does (libocpp 12.1): no callback, no message; what is open is taken up at the next start."""
+        """End as a power loss does (libocpp 12.1): no callback, no message; what is open is taken up at the next
+        start."""
         async with self._life:
             await self._end()
             self.callbacks.close()

@@ -1,7 +1,7 @@
 """Firmware updates, diagnostics and logs: what is asked of the integrator, and what is told of its progress.
 
-Owns: the last status of each kind, and the installation gate that empties the station first (libocpp 3.15, DEPARTURE 36, 50).
-Downloads, uploads and signatures are not here. May import: context, availability, transactions.
+Owns: the last status of each kind, and the installation gate that empties the station first (libocpp 3.15, DEPARTURE
+36, 50). Downloads, uploads and signatures are not here. May import: context, availability, transactions.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ class Firmware:
         request_id = None if status is _F.Idle else request_id
         await self._send(SignedFirmwareStatusNotificationRequest(status=status, request_id=request_id), triggered=True)
 
-    # --- the installation gate -----------------------------------------------------------------------------------------
+    # --- the installation gate --------------------------------------------------------------------------------------
 
     async def _side_effects(self, status: FirmwareStatusEnumType, *, signed: bool, disable_connectors: bool) -> None:
         gate = _F.SignatureVerified if signed else _F.Downloaded

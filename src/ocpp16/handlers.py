@@ -1,8 +1,8 @@
 """The `on_*` handlers of the charge point (libocpp 2.5): what the integrator tells, served per connector in call order.
 
-A handler returns once what it must keep is durable. It never waits for a callback while it holds its connector's turn, so
-a callback may call it. Before `init` readings, offered limits and errors are kept; after `stop` the rest is dropped with a
-log line. May import: core and what it is made of. Must not import: connection.
+A handler returns once what it must keep is durable. It never waits for a callback while it holds its connector's turn,
+so a callback may call it. Before `init` readings, offered limits and errors are kept; after `stop` the rest is dropped
+with a log line. May import: core and what it is made of. Must not import: connection.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which sampled values a reading yields for configured measurands. Pure: no clock, no timers, no queue.
 
-Owns: `EXPANSION`, the table of libocpp 3.7.2 (measurand -> unit, location, phases, source), the rule that keeps reported
-energy below any later meterStop, and the filter of transactionData (libocpp 3.5.5).
+Owns: `EXPANSION`, the table of libocpp 3.7.2 (measurand -> unit, location, phases, source), the rule that keeps
+reported energy below any later meterStop, and the filter of transactionData (libocpp 3.5.5).
 May import: messages, measurement, configuration.measurands. Must not import: metering, dispatcher.
 """
 
@@ -179,8 +179,8 @@ def transaction_data(
 ) -> tuple[MeterValue, ...]:
     """The recorded values that go into StopTransaction.req (libocpp 3.5.5, DEPARTURE 19), in time order.
 
-    Sample.Clock is filtered by StopTxnAlignedData, everything else by StopTxnSampledData; signed values always stay, and
-    take the place of unsigned values of the context Transaction.Begin or Transaction.End.
+    Sample.Clock is filtered by StopTxnAlignedData, everything else by StopTxnSampledData; signed values always stay,
+    and take the place of unsigned values of the context Transaction.Begin or Transaction.End.
     """
     signed = {c for c in (ReadingContext.Transaction_Begin, ReadingContext.Transaction_End) if has_signed(recorded, c)}
 

@@ -217,8 +217,8 @@ class Metering:
     def boundary_value(
         self, connector: int, energy: float, time: datetime, context: ReadingContext
     ) -> MeterValue | None:
-        """Unsigned Transaction.Begin or .End (libocpp DEPARTURE 19): the latest reading, its import register that of the
-        event itself."""
+        """Unsigned Transaction.Begin or .End (libocpp DEPARTURE 19): the latest reading, its import register that of
+        the event itself."""
         wanted = self._context.configuration[keys.StopTxnSampledData]
         reading = self._readings.reading(connector)
         register = f"{energy:.2f}"

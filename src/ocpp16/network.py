@@ -90,7 +90,7 @@ class Network:
         """The core that takes the frames; before the first connection."""
         self._core = core
 
-    # --- orders --------------------------------------------------------------------------------------------------------
+    # --- orders -----------------------------------------------------------------------------------------------------
 
     def connect(self) -> None:
         (self._manager or self._link).connect()
@@ -105,7 +105,7 @@ class Network:
         if self._manager is None:
             await self._link.close()
 
-    # --- dialling ------------------------------------------------------------------------------------------------------
+    # --- dialling ---------------------------------------------------------------------------------------------------
 
     async def _dial(self) -> Connection:
         options = build_options(connection_settings(self._context.configuration, self._everest_version))
@@ -123,7 +123,7 @@ class Network:
     def _profile(self) -> ConnectionSettings:
         return connection_settings(self._context.configuration, self._everest_version)
 
-    # --- what the connection tells (`link.LinkHandler`, and the feeds) ---------------------------------------------------
+    # --- what the connection tells (`link.LinkHandler`, and the feeds) ----------------------------------------------
 
     def on_connected(self, connection: Connection) -> None:
         self._connection = connection
@@ -163,7 +163,8 @@ class Network:
             self._context.tasks.spawn(event, name=event_type)
 
     def _writer(self) -> Callable[[str, str], Awaitable[None]]:
-        """Writes to the connection that is open now, and to no later one: an answer belongs where its CALL came from."""
+        """Writes to the connection that is open now, and to no later one: an answer belongs where its CALL came
+        from."""
         connection, manager, log = self._connection, self._manager, self._context.message_log
 
         async def write(frame: str, action: str) -> None:
@@ -178,7 +179,7 @@ class Network:
 
         return write
 
-    # --- changed credentials -------------------------------------------------------------------------------------------
+    # --- changed credentials ----------------------------------------------------------------------------------------
 
     def authorization_key_changed(self) -> None:
         """Profile 1 and 2 log in again with the new password (libocpp 1.7)."""

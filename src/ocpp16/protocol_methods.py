@@ -89,7 +89,8 @@ class ProtocolMethods:
         return await self._store.open_transactions()
 
     async def end_unfinished_transaction(self, connector: int, session_id: str) -> None:
-        """A transaction taken as going on has ended unseen: StopTransaction.req by PowerLoss, from the meter register."""
+        """A transaction taken as going on has ended unseen: StopTransaction.req by PowerLoss, from the meter
+        register."""
         core = self._needed("end_unfinished_transaction")
         async with core.turn(connector):
             await core.transactions.end_unfinished(session_id)

@@ -1,7 +1,7 @@
 """When and how connector states are told to the CSMS: MinimumStatusDuration, duplicates, boot, reconnect, triggers.
 
-Owns: the connectors 0..N of this run and the reports that wait. The table itself is in `connector.py` (libocpp 3.2, 3.1.6).
-May import: context, connector. Must not import: transactions or any other capability.
+Owns: the connectors 0..N of this run and the reports that wait. The table itself is in `connector.py` (libocpp 3.2,
+3.1.6). May import: context, connector. Must not import: transactions or any other capability.
 """
 
 from __future__ import annotations

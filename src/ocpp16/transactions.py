@@ -1,8 +1,8 @@
 """Transactions: start, the late and the missing StartTransaction.conf, stop, and what a power loss left open.
 
 Owns: the open transactions (`TransactionRow`s not acknowledged by the CSMS) and their messages. A row and the message
-that tells of it are one commit. Answers are correlated by session id (libocpp DEPARTURE 21), never by transactionId, which
-is not unique (libocpp 12.7). Pure builders of the messages are in `transaction_messages.py`.
+that tells of it are one commit. Answers are correlated by session id (libocpp DEPARTURE 21), never by transactionId,
+which is not unique (libocpp 12.7). Pure builders of the messages are in `transaction_messages.py`.
 May import: context, transaction_messages, authorization. Must not import: metering, availability, reset (they listen).
 """
 

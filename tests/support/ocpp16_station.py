@@ -6,8 +6,8 @@
         ...
     station.csms.requests("StartTransaction")     # payloads that the central system got, in order
 
-The central system answers what its table says (`answers`), or what a test put there: a payload, a function of the payload,
-an error `(code, description)`, or SILENCE.
+The central system answers what its table says (`answers`), or what a test put there: a payload, a function of the
+payload, an error `(code, description)`, or SILENCE.
 """
 
 from __future__ import annotations
@@ -60,9 +60,7 @@ CONFIGURATION: dict[str, dict[str, Any]] = {
         "StopTransactionOnInvalidId": True,
         "StopTxnAlignedData": "",
         "StopTxnSampledData": "",
-        "SupportedFeatureProfiles": (
-            "Core,FirmwareManagement,RemoteTrigger,Reservation,LocalAuthListManagement"
-        ),
+        "SupportedFeatureProfiles": ("Core,FirmwareManagement,RemoteTrigger,Reservation,LocalAuthListManagement"),
         "TransactionMessageAttempts": 3,
         "TransactionMessageRetryInterval": 10,
         "UnlockConnectorOnEVSideDisconnect": True,
@@ -144,9 +142,7 @@ class ScriptedCsms:
             self.frames.append(frame)
             if frame[0] == 2:
                 _, message_id, action, payload = frame
-                self.got.append(
-                    Got(message_id, action, payload, asyncio.get_running_loop().time(), number)
-                )
+                self.got.append(Got(message_id, action, payload, asyncio.get_running_loop().time(), number))
                 await self._answer(end, message_id, action, payload)
             elif frame[1] in self._replies:
                 self._replies.pop(frame[1]).set_result(frame)
