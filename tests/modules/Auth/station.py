@@ -5,6 +5,7 @@ Everything goes over the in-memory bus; EVSEs answer like an EvseManager does wh
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,8 +104,6 @@ class Station(ModuleBench):
     async def settle(self) -> None:
         """Let everything that is on its way arrive, at the same virtual time."""
         await self.until(lambda: self.module._ready, what="Auth to have asked its EVSEs")  # type: ignore[attr-defined]
-        import asyncio
-
         for _ in range(60):
             await asyncio.sleep(0)
 
@@ -162,4 +161,6 @@ class Station(ModuleBench):
 
     def updates(self) -> list[tuple[int, str]]:
         """(id, status) of every reservation_update."""
-        return [(u["reservation_id"], u["reservation_status"]) for u in self.published("reservation", "reservation_update")]
+        return [
+            (u["reservation_id"], u["reservation_status"]) for u in self.published("reservation", "reservation_update")
+        ]
