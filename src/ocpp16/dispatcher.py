@@ -21,12 +21,36 @@ import msgspec
 
 from ocpp16 import queue
 from ocpp16.errors import ConnectionLost, StoreError
-from ocpp16.messages import Request, Response
-from ocpp16.messages.codec import PayloadError, decode_request, decode_response, encode_payload
+from ocpp16.messages import Request
+from ocpp16.messages.codec import PayloadError, decode_request, encode_payload
+from ocpp16.outcome import (
+    Answered,
+    Malformed,
+    Offline,
+    Outcome,
+    Refused,
+    TimedOut,
+    in_words,
+    is_final,
+    outcome_of,
+)
 from ocpp16.ports import Clock, Randomness, Store
 from ocpp16.queue import Queues, Waiting
 from ocpp16.store.rows import Change, DeadLetter, PutMessage, QueuedMessage, QueueName, RemoveMessage
 from ocpp16.wire import CallError, CallResult, encode_call
+
+__all__ = [
+    "Answered",
+    "DispatcherHooks",
+    "Malformed",
+    "MessageDispatcher",
+    "Offline",
+    "Outcome",
+    "QueueSettings",
+    "Refused",
+    "SendFrame",
+    "TimedOut",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -38,36 +62,6 @@ LONGEST_SLEEP = 30.0
 
 STORE_RETRY_WAITS = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds between attempts to write to a store that refuses; the last one is repeated."""
-
-
-class Answered(msgspec.Struct, frozen=True):
-    """The CSMS answered with a valid CALLRESULT."""
-
-    response: Response
-
-
-class Refused(msgspec.Struct, frozen=True):
-    """The CSMS answered with a CALLERROR."""
-
-    code: str
-    description: str
-
-
-class Malformed(msgspec.Struct, frozen=True):
-    """The CALLRESULT could not be decoded (libocpp 12.15)."""
-
-    reason: str
-
-
-class TimedOut(msgspec.Struct, frozen=True):
-    pass
-
-
-class Offline(msgspec.Struct, frozen=True):
-    """Not sent, or the connection was lost before the answer."""
-
-
-Outcome = Answered | Refused | Malformed | TimedOut | Offline
 
 
 class QueueSettings(Protocol):
@@ -310,8 +304,7 @@ class MessageDispatcher:
         """An answer has come. False if it belongs to no CALL (it is then ignored, libocpp 3.3)."""
         flight = self._in_flight
         if flight is not None and flight.message.message_id == frame.message_id:
-            _resolve(flight.answer, _outcome(flight.message.action, frame))
-            return True
+            return _resolve(flight.answer, outcome_of(flight.message.action, frame))
         return isinstance(frame, CallResult) and self._received_late(frame)
 
     # --- inside: taking ----------------------------------------------------------------------------------------------
@@ -514,7 +507,7 @@ class MessageDispatcher:
                 self._insert(waiting, ticket)
             else:
                 await self._finish(waiting, outcome)
-        elif _is_final(message.action, outcome):
+        elif is_final(message.action, outcome):
             await self._finish(waiting, outcome)
         else:
             await self._failed(waiting, ticket, outcome, sent_at)
@@ -528,7 +521,7 @@ class MessageDispatcher:
             attempts_allowed=self._settings.transaction_message_attempts,
             retry_interval=self._settings.transaction_message_retry_interval,
         )
-        self._log.warning("%s %s failed: %s", message.action, message.message_id, _words(outcome))
+        self._log.warning("%s %s failed: %s", message.action, message.message_id, in_words(outcome))
         if again is None:
             await self._finish(waiting, outcome, gave_up=True)
             return
@@ -545,8 +538,8 @@ class MessageDispatcher:
         request = decode_request(message.action, message.payload)
         changes: list[Change] = [RemoveMessage(message.key)] if waiting.persistent else []
         if gave_up and waiting.persistent:
-            self._log.error("%s %s is given up: %s", message.action, message.message_id, _words(outcome))
-            changes.append(DeadLetter(message, _words(outcome), self._clock.now()))
+            self._log.error("%s %s is given up: %s", message.action, message.message_id, in_words(outcome))
+            changes.append(DeadLetter(message, in_words(outcome), self._clock.now()))
         consequences, understood = self._consequences(message, request, outcome)
         changes += consequences
         if changes:
@@ -574,14 +567,13 @@ class MessageDispatcher:
         """The answer to an earlier attempt: the CSMS has the message after all, so it is not sent again."""
         for key, ticket in self._tickets.items():
             if frame.message_id in ticket.earlier_ids:
-                outcome = _outcome(ticket.action, frame)
-                if not _is_final(ticket.action, outcome):
+                outcome = outcome_of(ticket.action, frame)
+                if not is_final(ticket.action, outcome):
                     return False
                 if self._in_flight is not None and self._in_flight.message.key == key:
-                    _resolve(self._in_flight.answer, outcome)
-                else:
-                    self._late[key] = outcome
-                    self._wake.set()
+                    return _resolve(self._in_flight.answer, outcome)
+                self._late[key] = outcome
+                self._wake.set()
                 return True
         return False
 
@@ -604,32 +596,9 @@ class MessageDispatcher:
         raise AssertionError("unreachable: the waits repeat for ever")
 
 
-def _resolve(future: asyncio.Future[Outcome], outcome: Outcome) -> None:
-    if not future.done():
-        future.set_result(outcome)
-
-
-def _outcome(action: str, frame: CallResult | CallError) -> Outcome:
-    if isinstance(frame, CallError):
-        return Refused(frame.code, frame.description)
-    try:
-        return Answered(decode_response(action, frame.payload))
-    except PayloadError as error:
-        return Malformed(str(error))
-
-
-def _is_final(action: str, outcome: Outcome) -> bool:
-    """Whether the CSMS has processed the message (see `queue.ANSWER_NEEDED`)."""
-    return isinstance(outcome, Answered) or (isinstance(outcome, Malformed) and action not in queue.ANSWER_NEEDED)
-
-
-def _words(outcome: Outcome) -> str:
-    match outcome:
-        case Refused(code, description):
-            return f"CALLERROR {code} {description}".rstrip()
-        case Malformed(reason):
-            return f"malformed answer: {reason}"
-        case TimedOut():
-            return "no answer in time"
-        case _:
-            return type(outcome).__name__
+def _resolve(future: asyncio.Future[Outcome], outcome: Outcome) -> bool:
+    """False if the outcome was known before."""
+    if future.done():
+        return False
+    future.set_result(outcome)
+    return True
