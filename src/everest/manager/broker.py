@@ -41,6 +41,9 @@ log_type error
 log_type warning
 """
 
+KEEP_USER = "user root\n"
+"""For root only: without it mosquitto changes its user, and Linux then forgets that it shall die with us."""
+
 
 def choose(settings: Settings, mosquitto: str | None, *, in_process: bool) -> Choice:
     """Which bus `run` uses. `--in-process` wins, then a configured broker, then mosquitto."""
@@ -109,7 +112,8 @@ class PrivateMosquitto:
     async def _start(self, port: int) -> bool:
         """Start on `port`; False when it ended again at once (the port was taken meanwhile)."""
         configuration = Path(self._folder.name) / "mosquitto.conf"
-        configuration.write_text(CONFIGURATION.format(port=port), encoding="utf-8")
+        text = CONFIGURATION.format(port=port) + (KEEP_USER if os.geteuid() == 0 else "")
+        configuration.write_text(text, encoding="utf-8")
         with self._log().open("wb") as log:
             self._process = _spawn(self._program, configuration, log)
         deadline = asyncio.get_running_loop().time() + _START_S

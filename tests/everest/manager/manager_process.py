@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 PATIENCE = 20.0
@@ -21,7 +21,13 @@ PATIENCE = 20.0
 class ManagerProcess:
     """`python -m everest.manager ARGUMENTS`; use as a context manager."""
 
-    def __init__(self, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        program: Sequence[str] = ("-m", "everest.manager"),
+    ) -> None:
         self.folder = folder
         self.fifo = folder / "status.fifo"
         os.mkfifo(self.fifo)
@@ -33,7 +39,7 @@ class ManagerProcess:
         self._output = (folder / "stdout.txt").open("wb")
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("EV_", "MQTT_"))}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "everest.manager", *arguments, "--status-fifo", str(self.fifo)],
+            [sys.executable, *program, *arguments, "--status-fifo", str(self.fifo)],
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=self._errors,
