@@ -75,7 +75,7 @@ class Database:
         )
 
     def _check_integrity(self) -> None:
-        verdict = str(self._db.execute_sql("PRAGMA quick_check(1)").fetchone()[0])
+        verdict = " ".join(str(self._db.execute_sql("PRAGMA quick_check(1)").fetchone()[0]).split())
         if verdict != "ok":
             raise self._damaged(verdict)
 
