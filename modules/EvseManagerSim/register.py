@@ -46,7 +46,8 @@ class KvsRegister:
 
     async def _guarded(self, call: Callable[[], Awaitable[T]], what: str) -> T | None:
         try:
-            return await asyncio.wait_for(call(), STORE_TIMEOUT_S)
+            async with asyncio.timeout(STORE_TIMEOUT_S):
+                return await call()
         except (CommandError, TimeoutError) as error:
             log.error("the key value store could not %s (%r); it would not survive a restart", what, error)
             return None

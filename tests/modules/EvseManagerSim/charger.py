@@ -15,6 +15,14 @@ from everest.runtime.testing import ModuleBench
 ROOT = Path(__file__).parents[3]
 NODERED = "everest_external/nodered/1/"
 PLUG_IN = "sleep 1;iec_wait_pwr_ready;sleep 1;draw_power_regulated 16,3;sleep 36000;unplug"
+TO_CHARGING = [
+    "SessionStarted",
+    "AuthRequired",
+    "Authorized",
+    "TransactionStarted",
+    "PrepareCharging",
+    "ChargingStarted",
+]
 ACCEPTED = {"authorization_status": "Accepted", "tariff_messages": []}
 
 

@@ -6,18 +6,10 @@ import asyncio
 
 import pytest
 
-from tests.modules.EvseManagerSim.charger import NODERED, Charger, token
+from tests.modules.EvseManagerSim.charger import NODERED, TO_CHARGING, Charger, token
 
 pytestmark = pytest.mark.looptime
 
-TO_CHARGING = [
-    "SessionStarted",
-    "AuthRequired",
-    "Authorized",
-    "TransactionStarted",
-    "PrepareCharging",
-    "ChargingStarted",
-]
 END = ["StoppingCharging", "ChargingFinished", "TransactionFinished"]
 
 
