@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocpp16.messages import PayloadError, decode_request
+from ocpp16.messages import PayloadError, Tolerated, decode_request, decode_response
 from ocpp16.wire import (
     Call,
     CallError,
@@ -22,6 +22,7 @@ from ocpp16.wire import (
     encode_call_result,
     parse,
 )
+from tests.support import traces
 
 
 def refusal(frame: str | bytes) -> FrameError:
@@ -159,3 +160,28 @@ def test_a_bad_payload_is_answered_with_formation_violation_and_the_finer_facts_
         "path": "/type",
         "expected": "one of Hard, Soft",
     }
+
+
+RECORDINGS = sorted(path.name.removesuffix(".ocpp.jsonl.gz") for path in traces.FOLDER.glob("*.ocpp.jsonl.gz"))
+
+
+@pytest.mark.parametrize("recording", RECORDINGS)
+def test_every_frame_of_a_real_everest_and_its_csms_reads_without_any_deviation(recording: str) -> None:
+    actions: dict[str, str] = {}
+    deviations: list[tuple[Tolerated, str]] = []
+
+    def report(deviation: Tolerated, path: str) -> None:
+        deviations.append((deviation, path))
+
+    for event in traces.ocpp(recording):
+        if not event.frame.startswith("["):
+            continue
+        frame = parse(event.frame)
+        match frame:
+            case Call():
+                actions[frame.message_id] = frame.action
+                decode_request(frame.action, frame.payload, report)
+            case CallResult():
+                decode_response(actions[frame.message_id], frame.payload, report)
+    assert actions
+    assert deviations == []

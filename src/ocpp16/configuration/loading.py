@@ -107,6 +107,8 @@ class _Reporter:
         elif key is not None and key.section == section:
             fix = f"it must be {expected(key)}"
         message = "the value is too long to show" if len(error.message) > 300 else error.message
+        if key is keys.AuthorizationKey:
+            message = "the value (not shown) does not fit"
         place = ".".join(path) or "top level"
         return f"{self.file_of(section, name)}: {place}: {message}; {fix}"
 
