@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from everest.demo.csms import CentralSystem
-from tests.support.mosquitto import Mosquitto
+from tests.support.mosquitto import Mosquitto, mosquitto
 from tests.support.stack import Bus
 
 
@@ -21,3 +21,6 @@ async def csms() -> AsyncIterator[CentralSystem]:
 async def bus(mosquitto: Mosquitto) -> AsyncIterator[Bus]:
     async with Bus(mosquitto.port) as client:
         yield client
+
+
+__all__ = ["bus", "csms", "mosquitto"]

@@ -10,7 +10,7 @@ from websockets.asyncio.server import serve
 
 from everest.demo.csms import CentralSystem
 from tests.e2e.assertions import assert_one_clean_session, energies, starts, stops
-from tests.support.mosquitto import Mosquitto
+from tests.support.mosquitto import Mosquitto, running_mosquitto
 from tests.support.stack import Bus, Station, station_config
 
 pytestmark = [pytest.mark.mosquitto, pytest.mark.stack]
@@ -119,25 +119,27 @@ async def test_garbage_from_the_central_system_is_answered_and_survived(
     assert len(starts(csms)) == len(stops(csms)) == 1
 
 
-async def test_the_loss_of_the_broker_ends_the_station_with_one_clear_line_and_loses_nothing(
-    tmp_path: Path, own_mosquitto: Mosquitto, csms: CentralSystem
+async def test_the_loss_of_the_broker_ends_the_station_with_clear_lines_and_loses_nothing(
+    tmp_path: Path, csms: CentralSystem
 ) -> None:
     config = station_config(tmp_path, csms.url)
-    async with Station(config, own_mosquitto.port) as station:
-        async with Bus(own_mosquitto.port) as bus:
+    with running_mosquitto(tmp_path) as broker:
+        async with Station(config, broker.port) as station, Bus(broker.port) as bus:
             await csms.wait_for_call("StatusNotification", lambda p: p["connectorId"] == 2)
             await bus.do("plug 1")
             await bus.wait_for_event("AuthRequired")
             await bus.do("swipe DEADBEEF 1")
             await csms.wait_for(lambda: len(set(energies(csms, 1))) >= 2, what="two rising meter values")
-        own_mosquitto.stop()
-        assert await station.wait_for_exit() == 1
-        text = station.log_text()
-        assert "Traceback" not in text
-        assert "broker" in text
-    own_mosquitto.start()
-    async with Station(config, own_mosquitto.port):
-        await csms.wait_for_call("StopTransaction")
+            broker.stop()
+            assert await station.wait_for_exit() == 1
+            text = station.log_text()
+    assert "Traceback" not in text
+    lost = [line for line in text.splitlines() if "lost the connection to the MQTT broker" in line]
+    assert len([line for line in lost if line.startswith("everest-manager:")]) == 1, text
+    assert len(lost) == 9, "one line of the manager and one of each module"
+    with running_mosquitto(tmp_path) as broker:
+        async with Station(config, broker.port):
+            await csms.wait_for_call("StopTransaction")
     assert len(starts(csms)) == len(stops(csms)) == 1
     (transaction,) = csms.transactions.values()
     assert transaction.stop is not None

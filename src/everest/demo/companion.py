@@ -92,10 +92,11 @@ class Companion:
         played = True
         if watch is None:
             self._narrator.say("no EVSE manager in the configuration: nothing to play and nothing to drive")
-        elif arguments.play if arguments.play is not None else arguments.config is None:
-            played = await Session(watch, self._narrator.say).play()
-        if watch is None:
             return await _for_ever()
+        if not await watch.station_is_up():
+            self._narrator.say("the CSMS has not accepted the station yet; going on without it")
+        if arguments.play if arguments.play is not None else arguments.config is None:
+            played = await Session(watch, self._narrator.say).play()
         self._narrator.say(f"state and message logs are in {context.state_dir}")
         if not script:
             self._narrator.say("now you drive: type help; Ctrl-D ends everything")

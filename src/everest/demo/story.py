@@ -42,7 +42,7 @@ def _status(request: dict[str, Any]) -> str:
 def _meter_values(request: dict[str, Any]) -> str:
     samples = [s for value in request["meterValue"] for s in value["sampledValue"] if "phase" not in s]
     texts = [
-        f"{s.get('measurand', 'Energy.Active.Import.Register')} {s['value']} {s.get('unit', '')}".rstrip()
+        f"{s['value']} {s.get('unit', s.get('measurand', 'Wh'))}"
         if s.get("format") != "SignedData"
         else f"signed value ({s.get('context', '')})"
         for s in samples
@@ -176,12 +176,12 @@ class Story:
         if frame[0] == 2:
             action, payload = frame[2], frame[3]
             self._actions[frame[1]] = action
-            return f"{action:<22}{REQUESTS.get(action, _nothing)(payload)}".rstrip(), arrow, False
+            return f"{action:<26}{REQUESTS.get(action, _nothing)(payload)}".rstrip(), arrow, False
         action = self._actions.pop(frame[1], "?")
         if frame[0] == 4:
-            return f"{action:<22}CALLERROR {frame[2]} {frame[3]}".rstrip(), arrow, True
+            return f"{action:<26}CALLERROR {frame[2]} {frame[3]}".rstrip(), arrow, True
         detail = RESPONSES.get(action, _response_status)(frame[2])
-        return f"{action:<22}{detail or 'ok'}", arrow, False
+        return f"{action:<26}{detail or 'ok'}", arrow, False
 
 
 def _nothing(_payload: dict[str, Any]) -> str:

@@ -73,6 +73,14 @@ class Watch:
             return False
         return True
 
+    async def station_is_up(self) -> bool:
+        """Wait until every EVSE is enabled and the CSMS has accepted the station; False if it did not in time.
+
+        Before that a car that is plugged in is not noticed.
+        """
+        await self.until(lambda: all(self.count(evse, "Enabled") for evse in self._evses.values()), seconds=30)
+        return await self.until(lambda: self.registered, seconds=15)
+
     def count(self, evse: int, *kinds: str) -> int:
         """How many session events of these kinds an EVSE has told."""
         return sum(event["event"] in kinds for event in self.events[evse])

@@ -21,8 +21,8 @@ def test_a_call_and_its_answer_are_named_and_told_in_their_directions() -> None:
     request = {"connectorId": 1, "idTag": "TAG1", "meterStart": 0, "timestamp": "2026-01-01T00:00:00Z"}
     (call,) = story.ocpp_message(frame(2, "1", "StartTransaction", request))
     (answer,) = story.ocpp_message(frame(3, "1", {"transactionId": 7, "idTagInfo": {"status": "Accepted"}}, sent=False))
-    assert call == Line("OCPP", "StartTransaction      connector 1, TAG1, meterStart 0 Wh", "->")
-    assert answer == Line("OCPP", "StartTransaction      transaction 7, Accepted", "<-")
+    assert call == Line("OCPP", "StartTransaction          connector 1, TAG1, meterStart 0 Wh", "->")
+    assert answer == Line("OCPP", "StartTransaction          transaction 7, Accepted", "<-")
 
 
 def test_an_error_answer_and_garbage_are_alarming() -> None:
