@@ -1,25 +1,19 @@
 """Whether global reservations can be honoured, in whatever order the cars arrive and wherever they park (station 1.10).
 
-Lives here: one pure function over counted connector types. EVSEs with the same offer are counted, not listed, so that
-the search stays small for large stations.
+Lives here: one pure function. A car is left without a place exactly if the other cars can fill every place that suits
+it; whether they can is a matching of these places with those cars.
 May not be imported here: asyncio, everest.runtime.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
-from typing import TypeAlias, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 from everest.contracts.types.evse_manager import ConnectorTypeEnum
 
 Types: TypeAlias = frozenset[ConnectorTypeEnum]
 """The usable connector types of one free EVSE; `Unknown` in it suits every car."""
-
-_T = TypeVar("_T")
-_Counted: TypeAlias = tuple[tuple[ConnectorTypeEnum, int], ...]
-_Places: TypeAlias = tuple[tuple[Types, int], ...]
 
 
 def every_arrival_finds_a_place(wanted: Mapping[ConnectorTypeEnum, int], places: Iterable[Types]) -> bool:
@@ -27,30 +21,35 @@ def every_arrival_finds_a_place(wanted: Mapping[ConnectorTypeEnum, int], places:
 
     `wanted`: number of reserved cars per connector type (`Unknown` takes any); `places`: the free, unreserved EVSEs.
     """
-    cars = {type: count for type, count in wanted.items() if count > 0}
-    return _holds(tuple(sorted(cars.items())), _count(Counter(place for place in places if place)))
+    usable = [place for place in places if place]
+    cars = [type for type, count in wanted.items() for _ in range(count)]
+    return not any(_can_be_shut_out(type, cars, usable) for type in dict.fromkeys(cars))
 
 
-def _count(places: Mapping[Types, int]) -> _Places:
-    return tuple(sorted(((p, n) for p, n in places.items() if n > 0), key=lambda item: (sorted(item[0]), item[1])))
+def _can_be_shut_out(type: ConnectorTypeEnum, cars: Sequence[ConnectorTypeEnum], places: Sequence[Types]) -> bool:
+    """Whether the cars but one of `type` can fill every place that suits `type`."""
+    suitable = [place for place in places if _suits(type, place)]
+    others = list(cars)
+    others.remove(type)
+    taken: dict[int, int] = {}
+    return len(suitable) <= len(others) and all(
+        _match(place, suitable, others, taken, set()) for place in range(len(suitable))
+    )
 
 
-def _without(items: Iterable[tuple[_T, int]], taken: _T) -> tuple[tuple[_T, int], ...]:
-    lowered = ((item, count - 1 if item == taken else count) for item, count in items)
-    return tuple((item, count) for item, count in lowered if count > 0)
+def _match(
+    place: int, places: Sequence[Types], cars: Sequence[ConnectorTypeEnum], taken: dict[int, int], tried: set[int]
+) -> bool:
+    """Find a car for the place, moving earlier ones elsewhere if need be; `taken` maps car -> place."""
+    for car, type in enumerate(cars):
+        if car in tried or not _suits(type, places[place]):
+            continue
+        tried.add(car)
+        if car not in taken or _match(taken[car], places, cars, taken, tried):
+            taken[car] = place
+            return True
+    return False
 
 
-@lru_cache(maxsize=16384)
-def _holds(cars: _Counted, places: _Places) -> bool:
-    for type, _ in cars:
-        fitting = [place for place, _ in places if _fits(type, place)]
-        if not fitting:
-            return False
-        rest = _without(cars, type)
-        if not all(_holds(rest, _without(places, place)) for place in fitting):
-            return False
-    return True
-
-
-def _fits(wanted: ConnectorTypeEnum, place: Types) -> bool:
+def _suits(wanted: ConnectorTypeEnum, place: Types) -> bool:
     return wanted is ConnectorTypeEnum.Unknown or wanted in place or ConnectorTypeEnum.Unknown in place
