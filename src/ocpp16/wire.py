@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from ocpp16.actions import ACTIONS
-from ocpp16.messages import PayloadError
+from ocpp16.messages import PayloadError, Violation
 
 MAX_MESSAGE_ID = 36
 MAX_DESCRIPTION = 255
@@ -116,8 +116,10 @@ def _parse_call(parts: list[msgspec.Raw], message_id: Any) -> Call:
         raise _unknown_id("the action is missing or no text")
     if action not in ACTIONS:
         raise _refuse(message_id, ErrorCode.NotImplemented, f"unknown action {action[:50]!r}")
-    if len(parts) < 4 or not _is_object(parts[3]):
-        raise _refuse(message_id, ErrorCode.FormationViolation, "the payload is missing or no JSON object")
+    if len(parts) < 4:
+        raise _no_payload(message_id, Violation.OccurenceConstraintViolation, "the payload is missing")
+    if not _is_object(parts[3]):
+        raise _no_payload(message_id, Violation.TypeConstraintViolation, "the payload is no JSON object")
     return Call(message_id, action, bytes(parts[3]))
 
 
@@ -159,6 +161,10 @@ def _unknown_id(reason: str) -> FrameError:
 
 def _refuse(message_id: str, code: ErrorCode, reason: str) -> FrameError:
     return FrameError(reason, CallError(message_id, code.value, reason))
+
+
+def _no_payload(message_id: str, violation: Violation, reason: str) -> FrameError:
+    return FrameError(reason, call_error_for(message_id, PayloadError(violation, "", "object", reason)))
 
 
 def call_error_for(message_id: str, error: PayloadError) -> CallError:

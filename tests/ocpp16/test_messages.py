@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from datetime import UTC, datetime, timedelta, timezone
@@ -9,6 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from ocpp16 import messages
 from ocpp16.messages import (
@@ -36,6 +38,13 @@ from ocpp16.messages.tolerance import LogOnce
 NOON = datetime(2024, 5, 1, 12, 0, tzinfo=UTC)
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=6,
+)
+
+
 def heartbeat(text: str) -> datetime:
     response = decode_response("Heartbeat", json.dumps({"currentTime": text}))
     assert isinstance(response, HeartbeatResponse)
@@ -55,6 +64,14 @@ def heartbeat(text: str) -> datetime:
 )
 def test_times_are_sent_in_utc_with_three_decimals_cut_not_rounded(time: datetime, text: str) -> None:
     assert encode_payload(HeartbeatResponse(current_time=time)) == f'{{"currentTime":"{text}"}}'.encode()
+
+
+def test_a_time_that_was_computed_from_a_message_is_settled_again() -> None:
+    time = HeartbeatResponse(current_time=NOON).current_time
+    shifted = HeartbeatResponse(current_time=time + timedelta(microseconds=1999))
+    assert shifted.current_time == NOON + timedelta(milliseconds=1)
+    local = HeartbeatResponse(current_time=time.astimezone(timezone(timedelta(hours=2))))
+    assert encode_payload(local) == b'{"currentTime":"2024-05-01T12:00:00.000Z"}'
 
 
 @pytest.mark.parametrize(
@@ -228,6 +245,20 @@ def test_a_refusal_stays_short_whatever_the_peer_wrote() -> None:
 def test_bytes_that_are_no_readable_json_are_refused_as_such(raw: bytes | str) -> None:
     with pytest.raises(PayloadError, match="no readable JSON"):
         decode_request("Reset", raw)
+
+
+@given(st.sampled_from(sorted(messages.request_types())), st.data())
+def test_no_payload_breaks_the_decoder(action: str, data: st.DataObject) -> None:
+    members = [field.encode_name for field in structs.fields(messages.request_types()[action])] or ["x"]
+    payload = data.draw(st.dictionaries(st.sampled_from(members) | st.text(), JSON, max_size=8))
+    with contextlib.suppress(PayloadError):
+        decode_request(action, json.dumps(payload), lambda kind, path: None)
+
+
+@pytest.mark.parametrize("number", ["1" * 5000, "-" + "1" * 5000, "1e5000", "0." + "1" * 5000])
+def test_absurd_numbers_are_refused(number: str) -> None:
+    with pytest.raises(PayloadError):
+        decode_request("UnlockConnector", f'{{"connectorId":{number}}}')
 
 
 @given(st.integers(0, 100_000))

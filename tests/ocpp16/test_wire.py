@@ -57,6 +57,7 @@ def test_frames_are_read(text: str | bytes, frame: Call | CallResult | CallError
         "", "nonsense", "{}", '"text"', "5", "null", "[", "[]", "[2]", '[2,"id"]', '[2,"id",5,{}]', '[2,"id",null,{}]',
         '[2,5,"Heartbeat",{}]', '[2,null,"Heartbeat",{}]', '[2,"' + "i" * 37 + '","Heartbeat",{}]',
         b'[2,"\xff","Heartbeat",{}]', b"\x00\x01", "\ud800", "[" * 100_000, '[2,"id","Heartbeat",' + "[" * 100_000,
+        "[2," + "1" * 5000 + ',"Heartbeat",{}]',
     ],
 )  # fmt: skip
 def test_a_frame_whose_id_or_action_cannot_be_known_gets_generic_error_with_id_minus_one(frame: str | bytes) -> None:
@@ -65,11 +66,20 @@ def test_a_frame_whose_id_or_action_cannot_be_known_gets_generic_error_with_id_m
     assert (answer.message_id, answer.code) == ("-1", "GenericError")
 
 
-@pytest.mark.parametrize("payload", ["", ",[]", ",null", ",5", ',"text"'])
-def test_a_payload_that_is_missing_or_no_object_gets_formation_violation(payload: str) -> None:
+@pytest.mark.parametrize(
+    ("payload", "violation"),
+    [
+        ("", "OccurenceConstraintViolation"),
+        (",[]", "TypeConstraintViolation"),
+        (",null", "TypeConstraintViolation"),
+        (',"text"', "TypeConstraintViolation"),
+    ],
+)
+def test_a_payload_that_is_missing_or_no_object_gets_formation_violation(payload: str, violation: str) -> None:
     answer = refusal(f'[2,"id","Heartbeat"{payload}]').answer
     assert answer is not None
     assert (answer.message_id, answer.code) == ("id", "FormationViolation")
+    assert answer.details == {"violation": violation, "path": "", "expected": "object"}
 
 
 def test_an_unknown_action_gets_not_implemented_with_its_own_id() -> None:

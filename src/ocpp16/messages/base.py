@@ -45,6 +45,11 @@ def to_timestamp(time: datetime) -> Timestamp:
     )
 
 
+def _is_settled(time: datetime) -> bool:
+    """Arithmetic and `astimezone` keep the type, so the type alone says too little."""
+    return type(time) is Timestamp and time.tzinfo is UTC and time.microsecond % 1000 == 0
+
+
 def parse_timestamp(text: str) -> Timestamp:
     """Read RFC 3339 with `Z`, an offset or neither (UTC), any number of decimals. ValueError for anything else.
 
@@ -67,7 +72,7 @@ def parse_timestamp(text: str) -> Timestamp:
 
 def format_timestamp(time: datetime) -> str:
     """RFC 3339, UTC, always three decimals (cut, libocpp 12.9), suffix Z: `2024-05-01T12:00:00.123Z`."""
-    stamp = time if type(time) is Timestamp else to_timestamp(time)
+    stamp = time if _is_settled(time) else to_timestamp(time)
     return stamp.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
@@ -79,7 +84,7 @@ class Type(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defau
         """Turn the times in these fields into `Timestamp`; called by `__post_init__` of types that have times."""
         for name in names:
             value = getattr(self, name)
-            if value is not None and type(value) is not Timestamp:
+            if value is not None and not _is_settled(value):
                 force_setattr(self, name, to_timestamp(value))
 
 

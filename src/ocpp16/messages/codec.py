@@ -134,7 +134,7 @@ def _decode_tolerantly(struct: type[T], raw: bytes | str | msgspec.Raw, report: 
 
 
 def _unreadable(error: Exception) -> PayloadError:
-    what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+    what = "nested too deeply" if isinstance(error, RecursionError) else str(error).partition(" - at `")[0]
     return PayloadError(
         Violation.TypeConstraintViolation, "", "JSON object", f"The payload is no readable JSON: {what}"
     )
