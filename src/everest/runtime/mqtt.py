@@ -55,6 +55,27 @@ class _Inbox(asyncio.Queue[aiomqtt.Message]):
         self.changed.set()
 
 
+class _Client(aiomqtt.Client):
+    """aiomqtt's client, but a socket that was closed meanwhile is not registered for writing.
+
+    Otherwise the loop logs a traceback (bad file descriptor) now and then when the broker goes away.
+    """
+
+    def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:
+        def write() -> None:
+            try:
+                client.loop_write()
+            except Exception as error:
+                if not self._disconnected.done():
+                    self._disconnected.set_exception(error)
+
+        def register() -> None:
+            if sock.fileno() >= 0:
+                self._loop.add_writer(sock.fileno(), write)
+
+        self._loop.call_soon_threadsafe(register)
+
+
 class MqttTransport:
     """One connection to a broker; see `transport.Transport` for the contract."""
 
@@ -80,7 +101,7 @@ class MqttTransport:
         return self._socket_path or f"{self._host}:{self._port}"
 
     async def connect(self) -> None:
-        client = aiomqtt.Client(
+        client = _Client(
             hostname=self._socket_path or self._host,
             port=self._port,
             transport="unix" if self._socket_path else "tcp",
