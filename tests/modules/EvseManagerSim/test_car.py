@@ -1,0 +1,171 @@
+"""The car's command language and what commands do (station 3.3)."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modules.EvseManagerSim.car import TICK_S, Car, CarConfig
+from modules.EvseManagerSim.commands import FORMS, ISO_STACK_COMMANDS, CarCommand, CommandSyntaxError, parse
+
+DUTY_16_A = 26.667
+
+
+def car(**config: object) -> Car:
+    made = Car(CarConfig(**config))  # type: ignore[arg-type]
+    made.enable(True)
+    return made
+
+
+def states(one: Car, duties: list[float | None]) -> list[str]:
+    """The control pilot after each tick with these duty cycles."""
+    seen = []
+    for number, duty in enumerate(duties):
+        one.tick(number * TICK_S, duty)
+        seen.append(one.control_pilot)
+    return seen
+
+
+def test_separators_case_and_trailing_semicolon() -> None:
+    text = "Sleep 1;IEC_wait_pwr_ready\ndraw_power_regulated 16,3;"
+    assert parse(text) == [
+        CarCommand("sleep", ("1",)),
+        CarCommand("iec_wait_pwr_ready"),
+        CarCommand("draw_power_regulated", ("16", "3")),
+    ]
+
+
+def test_two_blanks_give_an_empty_argument() -> None:
+    assert parse("draw_power_regulated 16  3") == [CarCommand("draw_power_regulated", ("16", "", "3"))]
+
+
+@pytest.mark.parametrize("text", ["", ";", "sleep 1;;unplug", " unplug", "sleep 1; unplug", "test", "sleep 1;fly"])
+def test_unknown_and_empty_names_refuse_the_whole_string(text: str) -> None:
+    with pytest.raises(CommandSyntaxError):
+        parse(text)
+
+
+@pytest.mark.parametrize("name", sorted(ISO_STACK_COMMANDS))
+def test_commands_of_the_iso_stack_say_what_is_missing(name: str) -> None:
+    with pytest.raises(CommandSyntaxError, match="ISO 15118"):
+        parse(f"sleep 1;{name}")
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_parsed_or_refused(text: str) -> None:
+    try:
+        commands = parse(text)
+    except CommandSyntaxError:
+        return
+    assert all(command.name in FORMS for command in commands)
+
+
+def test_execute_begins_unplugged_and_sleep_has_the_tick_grid() -> None:
+    one = car()
+    one.execute("sleep 1;pause;sleep 99")
+    assert states(one, [None] * 6) == ["A", "A", "A", "A", "B", "B"]
+
+
+def test_commands_that_do_not_block_act_as_one_per_tick() -> None:
+    one = car()
+    one.execute("pause;unplug;draw_power_fixed 16,3;sleep 9")
+    assert states(one, [None]) == ["C"]
+
+
+def test_waiting_for_power_plugs_in_and_regulated_drawing_follows_the_pwm() -> None:
+    one = car()
+    one.execute("iec_wait_pwr_ready;draw_power_regulated 16,3;sleep 99")
+    assert states(one, [None, 5.0, DUTY_16_A, DUTY_16_A, None, DUTY_16_A]) == ["B", "B", "C", "C", "B", "C"]
+
+
+def test_fixed_drawing_ignores_the_pwm() -> None:
+    one = car()
+    one.execute("draw_power_fixed 16,1;sleep 99")
+    assert states(one, [None, DUTY_16_A, None]) == ["C", "C", "C"]
+    assert (one.max_current_A, one.three_phases) == (16.0, False)
+
+
+def test_a_finished_list_leaves_the_car_as_it_is_and_deaf_to_the_pwm() -> None:
+    one = car()
+    one.execute("draw_power_regulated 10,3")
+    assert states(one, [DUTY_16_A, None, None]) == ["C", "C", "C"]
+    assert not one.running
+    assert one.max_current_A == 10.0
+
+
+def test_modify_keeps_the_state_and_execute_is_refused_while_running() -> None:
+    one = car()
+    one.execute("pause;sleep 99")
+    states(one, [None])
+    with pytest.raises(CommandSyntaxError, match="still being executed"):
+        one.execute("sleep 1")
+    one.modify("sleep 1")
+    assert states(one, [None]) == ["B"]
+
+
+def test_a_disabled_car_refuses_commands_and_says_so() -> None:
+    one = Car(CarConfig())
+    for order in (one.execute, one.modify):
+        with pytest.raises(CommandSyntaxError, match="not enabled"):
+            order("sleep 1")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "sleep",
+        "sleep x",
+        "draw_power_fixed 16",
+        "draw_power_fixed -1,3",
+        "draw_power_fixed nan,3",
+        "set_soc 101",
+        "plugin",
+    ],
+)
+def test_a_command_that_fails_is_logged_and_skipped(bad: str, caplog: pytest.LogCaptureFixture) -> None:
+    one = car()
+    one.execute(f"{bad};pause;sleep 9")
+    assert states(one, [None]) == ["B"]
+    assert "failed" in caplog.text
+
+
+def test_plugin_stands_for_the_configured_commands() -> None:
+    one = car(plugin_commands="pause;sleep 99")
+    one.execute("plugin;unplug")
+    assert states(one, [None, None]) == ["B", "B"]
+
+
+def test_plugin_that_calls_itself_ends_with_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    one = car(plugin_commands="plugin")
+    one.execute("plugin")
+    one.tick(0.0, None)
+    assert not one.running
+    assert "do not end" in caplog.text
+
+
+def test_error_e_diode_and_residual_current_until_unplugged() -> None:
+    one = car()
+    one.execute("error_e;diode_fail;rcd_current 12.5;sleep 0.25;unplug;sleep 99")
+    assert states(one, [None]) == ["E"]
+    assert (one.diode_fault, one.rcd_current_mA) == (True, 12.5)
+    one.tick(0.25, None)
+    assert (one.control_pilot, one.diode_fault, one.rcd_current_mA) == ("A", False, 0.1)
+
+
+def test_the_battery_fills_with_what_is_drawn_and_never_beyond_full() -> None:
+    one = car(soc_percent=50.0, capacity_Wh=10000.0)
+    one.draw(10.0, 1, 3600.0)
+    assert one.soc_percent == pytest.approx(73.0)
+    one.draw(32.0, 3, 36000.0)
+    assert one.soc_percent == 100.0
+    one.execute("set_soc 20;sleep 1")
+    one.tick(0.0, None)
+    assert one.soc_percent == 20.0
+
+
+def test_enabling_what_is_enabled_is_told_apart() -> None:
+    one = car()
+    assert one.enable(True) is False
+    assert one.enable(False) is True
+    assert one.control_pilot == "A"
