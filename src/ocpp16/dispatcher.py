@@ -12,15 +12,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from itertools import chain, repeat
-from typing import Protocol
+from dataclasses import dataclass
 
 import msgspec
 
 from ocpp16 import queue
-from ocpp16.errors import ConnectionLost, StoreError
+from ocpp16.errors import ConnectionLost
 from ocpp16.messages import Request
 from ocpp16.messages.codec import PayloadError, decode_request, encode_payload
 from ocpp16.outcome import (
@@ -30,13 +27,14 @@ from ocpp16.outcome import (
     Outcome,
     Refused,
     TimedOut,
-    in_words,
     is_final,
     outcome_of,
 )
 from ocpp16.ports import Clock, Randomness, Store
-from ocpp16.queue import Queues, Waiting
+from ocpp16.queue import Queues, QueueSettings, Waiting
+from ocpp16.settlement import DispatcherHooks, Settlement
 from ocpp16.store.rows import Change, DeadLetter, PutMessage, QueuedMessage, QueueName, RemoveMessage
+from ocpp16.waitlist import Ticket, Waitlist, resolve
 from ocpp16.wire import CallError, CallResult, encode_call
 
 __all__ = [
@@ -60,61 +58,8 @@ SYNCHRONOUS_CALL_TIMEOUT = 60.0
 LONGEST_SLEEP = 30.0
 """Retry times are wall-clock times: look at the clock again at least this often, it may have been set."""
 
-STORE_RETRY_WAITS = (1.0, 2.0, 5.0, 10.0, 30.0)
-"""Seconds between attempts to write to a store that refuses; the last one is repeated."""
-
-
-class QueueSettings(Protocol):
-    """Read at each use, so that ChangeConfiguration takes effect at once."""
-
-    @property
-    def transaction_message_attempts(self) -> int: ...
-    @property
-    def transaction_message_retry_interval(self) -> int: ...
-    @property
-    def message_queue_size_threshold(self) -> int: ...
-    @property
-    def queue_all_messages(self) -> bool: ...
-    @property
-    def message_types_discard_for_queueing(self) -> frozenset[str]: ...
-    @property
-    def message_queue_resume_delay(self) -> float: ...
-
-
-class DispatcherHooks(Protocol):
-    """What the capabilities know about a queued message. All but `after_answer` are pure and quick."""
-
-    def fill_in(self, message: QueuedMessage, payload: bytes) -> bytes:
-        """The payload to send now: the place where `transactionId` of an open transaction is filled in."""
-        ...
-
-    def on_answer(self, message: QueuedMessage, request: Request, outcome: Outcome) -> Sequence[Change]:
-        """Changes to be committed together with the removal of the message from its queue.
-
-        Called once per enqueued message, with its last outcome: Answered; Refused, TimedOut or Malformed when it is
-        given up; Offline for a normal message that was in flight when the connection went. Not called for `call`.
-        """
-        ...
-
-    async def after_answer(self, message: QueuedMessage, request: Request, outcome: Outcome) -> None:
-        """Side effects after that commit (callbacks, timers). The next CALL is sent when this has returned."""
-        ...
-
-
 SendFrame = Callable[[str, str], Awaitable[None]]
 """Writes one frame (text, action name for the log) to the open connection; raises `ConnectionLost`."""
-
-
-@dataclass
-class _Ticket:
-    """What is known of a message in this run only, next to its row."""
-
-    action: str
-    caller: asyncio.Future[Outcome] | None = None
-    connection: int = 0
-    """The number of the connection it was last sent on; 0 for none."""
-    earlier_ids: set[str] = field(default_factory=set)
-    """Ids of failed attempts on this connection: a late answer to one of them still counts."""
 
 
 @dataclass
@@ -147,8 +92,8 @@ class MessageDispatcher:
         self._hooks = hooks
         self._default_send = send
         self._log = log or logger
-        self._queues = Queues()
-        self._tickets: dict[int, _Ticket] = {}
+        self._waitlist = Waitlist()
+        self._settlement = Settlement(store, clock, settings, hooks, self._waitlist, self._log)
         self._in_flight: _InFlight | None = None
         self._late: dict[int, Outcome] = {}
         self._send: SendFrame | None = None
@@ -156,8 +101,8 @@ class MessageDispatcher:
         self._resume_at = 0.0
         self._accepted = False
         self._held = 0
-        self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._storing: set[asyncio.Task[QueuedMessage | None]] = set()
         self._closed = False
 
     # --- life --------------------------------------------------------------------------------------------------------
@@ -180,15 +125,17 @@ class MessageDispatcher:
                 keep = message.queue is QueueName.TRANSACTION or self._settings.queue_all_messages
                 if not keep:
                     changes.append(RemoveMessage(message.key))
-                self._insert(Waiting(message, persistent=keep))
+                self._waitlist.insert(Waiting(message, persistent=keep))
         if changes:
             await self._store.apply(changes)
         self._start()
 
     async def close(self) -> None:
-        """End the sending task. Rows stay in the store; callers of `call` get Offline."""
+        """End the sending task, when what is being stored is stored. Callers of `call` get Offline."""
         self._closed = True
         self.disconnected()
+        if self._storing:
+            await asyncio.wait(self._storing)
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -197,7 +144,7 @@ class MessageDispatcher:
     @property
     def queues(self) -> Queues:
         """What waits now, without the message in flight."""
-        return self._queues
+        return self._waitlist.queues
 
     @property
     def online(self) -> bool:
@@ -222,18 +169,14 @@ class MessageDispatcher:
         """The connection is gone, or given up: everything that waits for it ends now (libocpp 12.5)."""
         self._send = None
         if self._in_flight is not None:
-            _resolve(self._in_flight.answer, Offline())
-        for key, ticket in list(self._tickets.items()):
-            ticket.earlier_ids.clear()
-            if ticket.caller is not None:
-                _resolve(ticket.caller, Offline())
-                self._take(key)
-        self._wake.set()
+            resolve(self._in_flight.answer, Offline())
+        self._waitlist.offline()
+        self._waitlist.changed.set()
 
     def accepted(self, accepted: bool = True) -> None:
         """Whether the CSMS has accepted the station: until then only BootNotification and triggered messages go."""
         self._accepted = accepted
-        self._wake.set()
+        self._waitlist.changed.set()
 
     def hold(self) -> None:
         """A CALL of the CSMS is being answered: send no own CALL before `release` (libocpp 3.8.2)."""
@@ -241,7 +184,7 @@ class MessageDispatcher:
 
     def release(self) -> None:
         self._held = max(0, self._held - 1)
-        self._wake.set()
+        self._waitlist.changed.set()
 
     # --- taking requests ---------------------------------------------------------------------------------------------
 
@@ -257,8 +200,19 @@ class MessageDispatcher:
 
         None if the rules drop the message (a normal one while offline or not accepted); `with_changes` is written all
         the same. `before_accepted` marks triggered messages, which may go out before the CSMS has accepted the station.
-        Raises StoreError if the store refuses; the message is then not queued.
+        Raises StoreError if the store refuses; the message is then not queued. A caller that is cancelled meanwhile
+        does not tear row and queue apart: the message is on its way.
         """
+        storing = asyncio.get_running_loop().create_task(
+            self._enqueue(request, session_id, with_changes, before_accepted), name="ocpp16.dispatcher.enqueue"
+        )
+        self._storing.add(storing)
+        storing.add_done_callback(self._storing.discard)
+        return await asyncio.shield(storing)
+
+    async def _enqueue(
+        self, request: Request, session_id: str | None, with_changes: Sequence[Change], before_accepted: bool
+    ) -> QueuedMessage | None:
         queueable = self._queueable(request.action)
         boot = request.action == queue.BOOT_NOTIFICATION
         entering = queue.may_enter(
@@ -275,7 +229,7 @@ class MessageDispatcher:
         if changes:
             await self._store.apply(changes)
         if message is not None:
-            self._insert(Waiting(message, before_accepted=before_accepted or boot, persistent=queueable))
+            self._waitlist.insert(Waiting(message, before_accepted=before_accepted or boot, persistent=queueable))
             await self._thin()
         return message
 
@@ -289,7 +243,7 @@ class MessageDispatcher:
         if not (self._send is not None and self._accepted and not self._closed):
             return Offline()
         caller: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._insert(Waiting(message), _Ticket(request.action, caller))
+        self._waitlist.insert(Waiting(message), Ticket(request.action, caller))
         try:
             async with asyncio.timeout(timeout):
                 await self._thin()
@@ -298,13 +252,13 @@ class MessageDispatcher:
             return TimedOut()
         finally:
             caller.cancel()
-            self._take(message.key)
+            self._waitlist.take(message.key)
 
     def received(self, frame: CallResult | CallError) -> bool:
         """An answer has come. False if it belongs to no CALL (it is then ignored, libocpp 3.3)."""
         flight = self._in_flight
         if flight is not None and flight.message.message_id == frame.message_id:
-            return _resolve(flight.answer, outcome_of(flight.message.action, frame))
+            return resolve(flight.answer, outcome_of(flight.message.action, frame))
         return isinstance(frame, CallResult) and self._received_late(frame)
 
     # --- inside: taking ----------------------------------------------------------------------------------------------
@@ -327,32 +281,15 @@ class MessageDispatcher:
             session_id=session_id,
         )
 
-    def _insert(self, waiting: Waiting, ticket: _Ticket | None = None) -> None:
-        self._queues = queue.insert(self._queues, waiting)
-        self._tickets[waiting.message.key] = ticket or _Ticket(waiting.message.action)
-        self._wake.set()
-
-    def _take(self, key: int) -> Waiting | None:
-        """Take a message out of its queue, for good: nobody waits for it any more."""
-        waiting = self._queues.find(key)
-        if waiting is not None:
-            self._queues = queue.remove(self._queues, key)
-            self._tickets.pop(key, None)
-        return waiting
-
     async def _thin(self) -> None:
-        thinned = queue.thin(self._queues, self._settings.message_queue_size_threshold)
-        if not thinned.removed:
+        """Keep to MessageQueueSizeThreshold. Should the rows outlive a power cut, they are thinned again later."""
+        removed = self._waitlist.thin(self._settings.message_queue_size_threshold)
+        if not removed:
             return
-        self._queues = thinned.queues
-        for waiting in thinned.removed:
-            ticket = self._tickets.pop(waiting.message.key)
-            if ticket.caller is not None:
-                _resolve(ticket.caller, Offline())
-        self._log.warning("The message queue is full: %d messages were dropped", len(thinned.removed))
-        rows = [RemoveMessage(waiting.message.key) for waiting in thinned.removed if waiting.persistent]
+        self._log.warning("The message queue is full: %d messages were dropped", len(removed))
+        rows = [RemoveMessage(waiting.message.key) for waiting in removed if waiting.persistent]
         if rows:
-            await self._write(rows, durable=False)
+            await self._settlement.write(rows, durable=False)
 
     def _unreadable(self, message: QueuedMessage) -> str | None:
         try:
@@ -367,11 +304,11 @@ class MessageDispatcher:
     def _start(self) -> None:
         if self._task is None and not self._closed:
             self._task = asyncio.get_running_loop().create_task(self._run(), name="ocpp16.dispatcher")
-        self._wake.set()
+        self._waitlist.changed.set()
 
     async def _run(self) -> None:
         while True:
-            self._wake.clear()
+            self._waitlist.changed.clear()
             try:
                 if self._late:
                     await self._settle_late()
@@ -387,7 +324,7 @@ class MessageDispatcher:
         if self._send is None or self._held or self._resume_wait() > 0:
             return None
         return queue.next_message(
-            self._queues,
+            self._waitlist.queues,
             now=self._clock.now(),
             accepted=self._accepted,
             retry_interval=self._settings.transaction_message_retry_interval,
@@ -403,14 +340,14 @@ class MessageDispatcher:
             wait = self._resume_wait()
             if wait <= 0:
                 wait = queue.seconds_until_next(
-                    self._queues,
+                    self._waitlist.queues,
                     now=self._clock.now(),
                     accepted=self._accepted,
                     retry_interval=self._settings.transaction_message_retry_interval,
                 )
         try:
             async with asyncio.timeout(None if wait is None else min(wait, LONGEST_SLEEP)):
-                await self._wake.wait()
+                await self._waitlist.changed.wait()
         except TimeoutError:
             return
 
@@ -420,35 +357,29 @@ class MessageDispatcher:
         Until that is decided the message is out of the queue, so that nothing else touches it. Whatever goes wrong
         puts it back.
         """
-        ticket = self._tickets[waiting.message.key]
-        self._queues = queue.remove(self._queues, waiting.message.key)
+        ticket = self._waitlist.draw(waiting.message)
         settled = False
         try:
             waiting = await self._prepare(waiting, ticket)
             if late := self._late.pop(waiting.message.key, None):
                 settled = True
-                await self._finish(waiting, late)
-            elif self._may_still_go(ticket):
+                await self._settlement.finish(waiting, late)
+            elif self._send is not None and not self._held and not ticket.abandoned:
                 sent_at = self._clock.now()
                 outcome = await self._exchange(waiting.message, ticket)
                 settled = True
-                await self._settle(waiting, ticket, outcome, sent_at)
+                await self._settlement.settle(waiting, ticket, outcome, sent_at)
         finally:
             if not settled:
                 self._insert_again(waiting, ticket)
 
-    def _may_still_go(self, ticket: _Ticket) -> bool:
-        """The world may have changed while the store was writing."""
-        abandoned = ticket.caller is not None and ticket.caller.done()
-        return self._send is not None and not self._held and not abandoned
-
-    def _insert_again(self, waiting: Waiting, ticket: _Ticket) -> None:
-        if ticket.caller is not None and ticket.caller.done():
-            self._tickets.pop(waiting.message.key, None)
+    def _insert_again(self, waiting: Waiting, ticket: Ticket) -> None:
+        if ticket.abandoned:
+            self._waitlist.forget(waiting.message.key)
         else:
-            self._insert(waiting, ticket)
+            self._waitlist.insert(waiting, ticket)
 
-    async def _prepare(self, waiting: Waiting, ticket: _Ticket) -> Waiting:
+    async def _prepare(self, waiting: Waiting, ticket: Ticket) -> Waiting:
         """Fix id and payload before the first byte is sent, on disk if the message has a row.
 
         A first send fills in what only now is known (the transactionId). A repetition on the same connection gets a
@@ -463,17 +394,20 @@ class MessageDispatcher:
         row = waiting.message
         fixed = (row.message_id, row.payload) == (message.message_id, message.payload)
         if waiting.persistent and not (fixed and row.sent):
-            await self._write([PutMessage(message)], durable=not fixed)
+            await self._settlement.write([PutMessage(message)], durable=not fixed)
         return Waiting(message, before_accepted=waiting.before_accepted, persistent=waiting.persistent)
 
     def _fill_in(self, message: QueuedMessage) -> bytes:
         try:
-            return self._hooks.fill_in(message, message.payload)
+            payload = self._hooks.fill_in(message, message.payload)
+            if payload != message.payload:
+                decode_request(message.action, payload)
         except Exception:
             self._log.exception("%s %s goes out as it was queued", message.action, message.message_id)
             return message.payload
+        return payload
 
-    async def _exchange(self, message: QueuedMessage, ticket: _Ticket) -> Outcome:
+    async def _exchange(self, message: QueuedMessage, ticket: Ticket) -> Outcome:
         """Write the CALL and wait for its answer, the time-out, or the loss of the connection."""
         send = self._send
         assert send is not None
@@ -495,110 +429,26 @@ class MessageDispatcher:
         finally:
             self._in_flight = None
 
-    # --- inside: what became of it -----------------------------------------------------------------------------------
-
-    async def _settle(self, waiting: Waiting, ticket: _Ticket, outcome: Outcome, sent_at: datetime) -> None:
-        message = waiting.message
-        if ticket.caller is not None:
-            self._tickets.pop(message.key, None)
-            _resolve(ticket.caller, outcome)
-        elif isinstance(outcome, Offline):
-            if waiting.persistent or waiting.is_boot:
-                self._insert(waiting, ticket)
-            else:
-                await self._finish(waiting, outcome)
-        elif is_final(message.action, outcome):
-            await self._finish(waiting, outcome)
-        else:
-            await self._failed(waiting, ticket, outcome, sent_at)
-
-    async def _failed(self, waiting: Waiting, ticket: _Ticket, outcome: Outcome, sent_at: datetime) -> None:
-        """The CSMS failed to process the message: again later, or give it up."""
-        message = waiting.message
-        again = queue.after_failure(
-            waiting,
-            sent_at=sent_at,
-            attempts_allowed=self._settings.transaction_message_attempts,
-            retry_interval=self._settings.transaction_message_retry_interval,
-        )
-        self._log.warning("%s %s failed: %s", message.action, message.message_id, in_words(outcome))
-        if again is None:
-            await self._finish(waiting, outcome, gave_up=True)
-            return
-        if ticket.connection == self._connection and self._send is not None:
-            ticket.earlier_ids.add(message.message_id)
-        self._insert(Waiting(again, before_accepted=waiting.before_accepted, persistent=waiting.persistent), ticket)
-        if waiting.persistent:
-            await self._write([PutMessage(again)], durable=False)
-
-    async def _finish(self, waiting: Waiting, outcome: Outcome, *, gave_up: bool = False) -> None:
-        """The message leaves its queue, in one commit with all that its outcome changes."""
-        message = waiting.message
-        self._tickets.pop(message.key, None)
-        request = decode_request(message.action, message.payload)
-        changes: list[Change] = [RemoveMessage(message.key)] if waiting.persistent else []
-        if gave_up and waiting.persistent:
-            self._log.error("%s %s is given up: %s", message.action, message.message_id, in_words(outcome))
-            changes.append(DeadLetter(message, in_words(outcome), self._clock.now()))
-        consequences, understood = self._consequences(message, request, outcome)
-        changes += consequences
-        if changes:
-            await self._write(changes, durable=gave_up or bool(consequences))
-        if understood:
-            await self._afterwards(message, request, outcome)
-
-    def _consequences(
-        self, message: QueuedMessage, request: Request, outcome: Outcome
-    ) -> tuple[Sequence[Change], bool]:
-        """What the capabilities say; if they fail, the message is kept for a person, and the queue goes on."""
-        try:
-            return self._hooks.on_answer(message, request, outcome), True
-        except Exception as error:
-            self._log.exception("The answer to %s %s could not be used", message.action, message.message_id)
-            return [DeadLetter(message, f"answer not usable: {error!r}", self._clock.now())], False
-
-    async def _afterwards(self, message: QueuedMessage, request: Request, outcome: Outcome) -> None:
-        try:
-            await self._hooks.after_answer(message, request, outcome)
-        except Exception:
-            self._log.exception("What follows the answer to %s %s failed", message.action, message.message_id)
+    # --- inside: late answers -----------------------------------------------------------------------------------------
 
     def _received_late(self, frame: CallResult) -> bool:
         """The answer to an earlier attempt: the CSMS has the message after all, so it is not sent again."""
-        for key, ticket in self._tickets.items():
-            if frame.message_id in ticket.earlier_ids:
-                outcome = outcome_of(ticket.action, frame)
-                if not is_final(ticket.action, outcome):
-                    return False
-                if self._in_flight is not None and self._in_flight.message.key == key:
-                    return _resolve(self._in_flight.answer, outcome)
-                self._late[key] = outcome
-                self._wake.set()
-                return True
-        return False
+        found = self._waitlist.find_earlier(frame.message_id)
+        if found is None:
+            return False
+        key, action = found
+        outcome = outcome_of(action, frame)
+        if not is_final(action, outcome):
+            return False
+        if self._in_flight is not None and self._in_flight.message.key == key:
+            return resolve(self._in_flight.answer, outcome)
+        self._late[key] = outcome
+        self._waitlist.changed.set()
+        return True
 
     async def _settle_late(self) -> None:
         key = next(iter(self._late))
         outcome = self._late.pop(key)
-        waiting = self._queues.find(key)
+        waiting = self._waitlist.take(key)
         if waiting is not None:
-            self._queues = queue.remove(self._queues, key)
-            await self._finish(waiting, outcome)
-
-    async def _write(self, changes: Sequence[Change], *, durable: bool = True) -> None:
-        """Write, again and again if the store refuses: nothing is sent on the strength of what is not stored."""
-        for wait in chain(STORE_RETRY_WAITS, repeat(STORE_RETRY_WAITS[-1])):
-            try:
-                return await self._store.apply(changes, durable=durable)
-            except StoreError as error:
-                self._log.error("The message queue cannot be written, next attempt in %g s: %s", wait, error)
-                await asyncio.sleep(wait)
-        raise AssertionError("unreachable: the waits repeat for ever")
-
-
-def _resolve(future: asyncio.Future[Outcome], outcome: Outcome) -> bool:
-    """False if the outcome was known before."""
-    if future.done():
-        return False
-    future.set_result(outcome)
-    return True
+            await self._settlement.finish(waiting, outcome)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import insort
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import msgspec
 
@@ -26,6 +27,23 @@ BOOT_NOTIFICATION = "BootNotification"
 BOOT_RETRY_WAIT = timedelta(seconds=60)
 RESPONSE_TIMEOUT = 30.0
 DEFAULT_SIZE_THRESHOLD = 1000
+
+
+class QueueSettings(Protocol):
+    """Read at each use, so that ChangeConfiguration takes effect at once."""
+
+    @property
+    def transaction_message_attempts(self) -> int: ...
+    @property
+    def transaction_message_retry_interval(self) -> int: ...
+    @property
+    def message_queue_size_threshold(self) -> int: ...
+    @property
+    def queue_all_messages(self) -> bool: ...
+    @property
+    def message_types_discard_for_queueing(self) -> frozenset[str]: ...
+    @property
+    def message_queue_resume_delay(self) -> float: ...
 
 
 class Waiting(msgspec.Struct, frozen=True):

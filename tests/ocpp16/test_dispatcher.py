@@ -283,6 +283,23 @@ async def test_a_store_that_refuses_is_the_callers_business_and_nothing_is_queue
     await bench.silence()
 
 
+async def test_a_caller_that_is_cancelled_while_the_store_writes_loses_nothing(bench: Bench) -> None:
+    writing = asyncio.Event()
+    apply = bench.store.apply
+
+    async def slow(changes: Sequence[Change], *, durable: bool = True) -> None:
+        await apply(changes, durable=durable)
+        writing.set()
+        await asyncio.sleep(1)
+
+    bench.store.apply = slow  # type: ignore[method-assign]
+    caller = asyncio.create_task(bench.dispatcher.enqueue(stop_transaction()))
+    await writing.wait()
+    caller.cancel()
+    await bench.online()
+    await bench.next("StopTransaction")
+
+
 # --- order -----------------------------------------------------------------------------------------------------------
 
 
@@ -440,6 +457,18 @@ async def test_hooks_that_fail_do_not_stop_the_queue(bench: Bench, caplog: pytes
     bench.answer(await bench.next("StatusNotification"))
     await bench.dispatcher.enqueue(status())
     await bench.next("StatusNotification")
+
+
+async def test_changes_that_no_store_can_take_do_not_hold_up_the_queue(bench: Bench) -> None:
+    bench.hooks.changes = [SetAvailability(2**70, AvailabilityType.Operative)]
+    await bench.online()
+    await bench.dispatcher.enqueue(stop_transaction())
+    await bench.dispatcher.enqueue(meter_values())
+    bench.answer(await bench.next("StopTransaction"))
+    await bench.next("MeterValues", within=1)
+    [letter] = await bench.store.dead_letters()
+    assert "64 bits" in letter.reason
+    assert await bench.rows() == ["MeterValues"]
 
 
 async def test_nothing_is_sent_while_the_store_cannot_take_the_answer(bench: Bench) -> None:

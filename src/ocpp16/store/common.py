@@ -20,13 +20,17 @@ DEAD_LETTER_CAPACITY = 1_000
 _LARGEST_INTEGER = 2**63 - 1
 
 
+class UnwritableChange(StoreError):
+    """This change set cannot be written, now or ever: a mistake of whoever made it, not of the disk."""
+
+
 def folded(id_tag: str) -> str:
     """The form in which id tags compare: OCPP 1.6 IdToken is a case-insensitive string."""
     return id_tag.casefold()
 
 
 def check_change(change: msgspec.Struct) -> None:
-    """Refuse what could not be read back as it was written. Raises StoreError naming the field."""
+    """Refuse what could not be read back as it was written. Raises UnwritableChange naming the field."""
     for name in change.__struct_fields__:
         _check_value(f"{type(change).__name__}.{name}", getattr(change, name))
 
@@ -34,9 +38,9 @@ def check_change(change: msgspec.Struct) -> None:
 def _check_value(place: str, value: object) -> None:
     match value:
         case datetime() if value.tzinfo is None:
-            raise StoreError(f"{place} is a time without zone: pass an aware datetime")
+            raise UnwritableChange(f"{place} is a time without zone: pass an aware datetime")
         case int() if not -_LARGEST_INTEGER <= value <= _LARGEST_INTEGER:
-            raise StoreError(f"{place} does not fit into 64 bits: {value}")
+            raise UnwritableChange(f"{place} does not fit into 64 bits: {value}")
         case bytes() | str() if not value.isascii():
             _check_text(place, value)
         case tuple():
@@ -51,4 +55,4 @@ def _check_text(place: str, text: str | bytes) -> None:
     try:
         text.encode() if isinstance(text, str) else text.decode()
     except UnicodeError as error:
-        raise StoreError(f"{place} is no valid text: {error}") from error
+        raise UnwritableChange(f"{place} is no valid text: {error}") from error

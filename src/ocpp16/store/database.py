@@ -19,7 +19,7 @@ from peewee import PeeweeException, SqliteDatabase
 
 from ocpp16.errors import StoreError
 from ocpp16.store import sql
-from ocpp16.store.common import check_change
+from ocpp16.store.common import UnwritableChange, check_change
 from ocpp16.store.rows import Change
 from ocpp16.store.schema import APPLICATION_ID, Migration
 
@@ -137,7 +137,7 @@ class Database:
                 raise
             self._db.execute_sql("ROLLBACK TO change_set")
             self._db.execute_sql("RELEASE change_set")
-            return error if isinstance(error, StoreError) else StoreError(f"{self._path}: {error}")
+            return error if isinstance(error, StoreError) else UnwritableChange(f"{self._path}: {error}")
         self._db.execute_sql("RELEASE change_set")
         return None
 
