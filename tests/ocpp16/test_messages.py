@@ -201,6 +201,7 @@ PERIODS = (
     [
         ("Reset", "{}", "OccurenceConstraintViolation", "/type", "a required member"),
         ("Reset", '{"type":5}', "TypeConstraintViolation", "/type", "string"),
+        ("Reset", '{"type":null}', "TypeConstraintViolation", "/type", "string"),
         ("Reset", '{"type":"Off"}', "PropertyConstraintViolation", "/type", "one of Hard, Soft"),
         ("Reset", "[]", "TypeConstraintViolation", "", "object"),
         ("Reset", "", "TypeConstraintViolation", "", "JSON object"),

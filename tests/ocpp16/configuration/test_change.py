@@ -250,6 +250,8 @@ async def test_without_somebody_who_knows_the_certificates_profiles_2_and_3_are_
         ("fF" * 16, b"\xff" * 16),
         ("a" * 33, b"a" * 33),
         ("a" * 31, b"a" * 31),
+        ("a" * 30, b"a" * 30),
+        ("a" * 42, b"a" * 42),
         ("g" * 40, b"g" * 40),
         ("pässwort", "pässwort".encode()),
     ],
