@@ -42,11 +42,14 @@ class LoadOptions:
     everest_prefix: str | None = None
     standalone: Sequence[str] = ()
     """Module ids that are started by hand; ids that are not configured are ignored (bus 2.5)."""
+    state_dir: Path | None = None
+    """Where run-time changes are kept; None: beside the config file (bus 6.1)."""
 
 
-def user_config_file(config_file: Path) -> Path:
-    """Where the user config of a config file is, whether or not it exists (bus 6.1)."""
-    return config_file.parent / "user-config" / config_file.name
+def user_config_files(config_file: Path, state_dir: Path | None = None) -> list[Path]:
+    """Where user configs of a config file are, whether or not they exist (bus 6.1); run-time changes go to the last."""
+    folders = [config_file.parent] if state_dir is None else [config_file.parent, state_dir]
+    return [folder / "user-config" / config_file.name for folder in folders]
 
 
 def load(config_file: Path, options: LoadOptions) -> Stack:
@@ -62,7 +65,8 @@ def load(config_file: Path, options: LoadOptions) -> Stack:
         options.layout, main.data.get("settings"), options.environment, everest_prefix=options.everest_prefix
     )
     paths.check(settings.layout)
-    source = _merged(main, config_file, findings)
+    user_configs = user_config_files(config_file, options.state_dir)
+    source = _merged(main, user_configs, findings)
     problems = metaschema.problems_of(source, "config")
     for problem in problems:
         findings.add(problem)
@@ -72,12 +76,13 @@ def load(config_file: Path, options: LoadOptions) -> Stack:
     return stack
 
 
-def _merged(main: SourceFile, config_file: Path, findings: Findings) -> SourceFile:
-    user_file = user_config_file(config_file)
-    if not user_file.is_file():
-        return main
-    overlay = read(user_file, findings)
-    return main if overlay is None else with_overlay(main, overlay)
+def _merged(main: SourceFile, user_configs: Sequence[Path], findings: Findings) -> SourceFile:
+    source = main
+    for path in user_configs:
+        overlay = read(path, findings) if path.is_file() else None
+        if overlay is not None:
+            source = with_overlay(source, overlay)
+    return source
 
 
 def _build(
@@ -102,7 +107,8 @@ def _build(
     }
     check.connections(source, entries, loaded, findings)
     interfaces = _provided_interfaces(loaded, contracts)
-    return Stack(source.path, settings, modules, loaded, interfaces, types, tuple(findings.warnings))
+    user_config = user_config_files(source.path, options.state_dir)[-1]
+    return Stack(source.path, user_config, settings, modules, loaded, interfaces, types, tuple(findings.warnings))
 
 
 def _contracts(settings: Settings, findings: Findings) -> Contracts:

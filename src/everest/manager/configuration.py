@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from everest.manager import distribution
-from everest.manager.config import user_config_file
 from everest.manager.documents import merge_patch, read
 from everest.manager.errors import ManagerError
 from everest.manager.model import MODULE_SCOPE, Access, Parameter, Scalar, Stack
@@ -173,7 +172,7 @@ class ConfigurationService:
             if scope == MODULE_SCOPE
             else {"config_implementation": {scope: {name: value}}}
         )
-        path = user_config_file(self._stack.config_file)
+        path = self._stack.user_config
         try:
             _write_patch(path, {"active_modules": {module_id: section}})
         except (OSError, ManagerError) as error:

@@ -19,17 +19,19 @@ Key = Sequence[str | int]
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """One loaded file, or a config with the user config laid over it: the data and where each key stands."""
+    """One loaded file, or a config with user configs laid over it: the data and where each key stands."""
 
     path: Path
     data: Any
     document: Document
-    overlay: SourceFile | None = None
+    overlays: tuple[SourceFile, ...] = ()
+    """What was merged over it, the last one on top."""
 
     def place(self, key: Key) -> tuple[Path, int | None]:
         """File and line of `key`; of its nearest written parent when the key itself is not there."""
-        if self.overlay is not None and _reaches(self.overlay.data, key):
-            return self.overlay.place(key)
+        for overlay in reversed(self.overlays):
+            if _reaches(overlay.data, key):
+                return overlay.place(key)
         return self.document.path, self.document.line(*key)
 
     def problem(self, key: Key, text: str, fix: str = "") -> Problem:
@@ -80,4 +82,5 @@ def merge_patch(target: Any, patch: Any) -> Any:
 
 def with_overlay(source: SourceFile, overlay: SourceFile) -> SourceFile:
     """`source` with the user config merged over it; keys of the user config report its file and line (bus 6.1)."""
-    return SourceFile(source.path, merge_patch(source.data, overlay.data), source.document, overlay)
+    data = merge_patch(source.data, overlay.data)
+    return SourceFile(source.path, data, source.document, (*source.overlays, overlay))

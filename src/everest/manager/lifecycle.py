@@ -133,6 +133,9 @@ class Lifecycle:
             await self._connect()
             return await self._rounds()
         finally:
+            if self._launcher.alive():
+                self._launcher.terminate()
+                await self._gone(TERMINATE_S)
             await self._launcher.close()
             await self._end_serving()
 

@@ -171,6 +171,8 @@ class Stack:
     """A whole checked configuration: everything that is distributed and started."""
 
     config_file: Path
+    user_config: Path
+    """Where run-time changes are stored (bus 6.7); need not exist."""
     settings: Settings
     modules: ReadOnlyDict[str, ModuleConfig]
     manifests: ReadOnlyDict[str, Manifest]

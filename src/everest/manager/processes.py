@@ -10,10 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
-import grp
 import logging
 import os
-import pwd
 import shutil
 import signal
 import subprocess
@@ -276,6 +274,9 @@ def _user(name: str) -> dict[str, Any]:
     """Popen arguments that switch to `settings.run_as_user` with its groups."""
     if not name:
         return {}
+    import grp
+    import pwd
+
     try:
         entry = pwd.getpwnam(name)
     except KeyError as error:

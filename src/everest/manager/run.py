@@ -113,14 +113,15 @@ class Run:
 
     async def _run(self) -> int:
         layout = paths.resolve(self._arguments.prefix)
-        options = config.LoadOptions(layout, os.environ, standalone=tuple(self._arguments.standalone or ()))
         config_file = paths.find_config(layout, self._arguments.config)
+        state = state_dir(self._arguments, config_file, layout)
+        standalone = tuple(self._arguments.standalone or ())
+        options = config.LoadOptions(layout, os.environ, standalone=standalone, state_dir=state)
         fifo = StatusFifo(self._arguments.status_fifo)
         fifo.enter(State.Initializing)
         with contextlib.closing(fifo):
             stack = cli.load(config_file, options)
             config.require_modules(stack)
-            state = state_dir(self._arguments, config_file, layout)
             async with AsyncExitStack() as things:
                 stack, address, transport = await self._bus(stack, things)
                 environment = clean_environment(os.environ)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import re
 import signal
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -161,7 +161,6 @@ class Patient(Waiter):
 
 def test_a_signal_ends_an_in_process_run_with_status_0(house: House) -> None:
     waiter = Patient()
-    timer = threading.Timer(0.0, lambda: None)
 
     class Signalled(Patient):
         async def play(self, context: RunContext) -> int:
@@ -170,7 +169,6 @@ def test_a_signal_ends_an_in_process_run_with_status_0(house: House) -> None:
 
     assert run.main(words(house, "--in-process"), [Signalled()]) == 0
     assert waiter.calls == ["play", "cancelled"]
-    timer.cancel()
 
 
 def test_a_companion_that_fails_to_prepare_is_closed_and_named(house: House) -> None:
@@ -182,6 +180,38 @@ def test_a_companion_that_fails_to_prepare_is_closed_and_named(house: House) -> 
     with pytest.raises(BootError, match="one/!module/rate: 0 is less than the minimum of 1"):
         run.main(words(house, "--in-process"), [refusing])
     assert refusing.calls == ["close"]
+
+
+def test_a_signal_during_preparation_just_cleans_up(house: House) -> None:
+    class Slow(Patient):
+        async def prepare(self, context: RunContext) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.Event().wait()
+
+    slow = Slow()
+    assert run.main(words(house, "--in-process"), [slow]) == 0
+    assert slow.calls == ["close"]
+
+
+def test_a_companion_that_breaks_in_play_is_not_hidden(house: House) -> None:
+    class Broken(Patient):
+        async def play(self, context: RunContext) -> int:
+            raise LookupError("lost the script")
+
+    broken = Broken()
+    with pytest.raises(LookupError, match="lost the script"):
+        run.main(words(house, "--in-process"), [broken])
+    assert broken.calls == ["prepare", "close"]
+
+
+def test_run_time_changes_are_kept_in_the_state_directory_and_win(house: House) -> None:
+    for place, rate in (("etc/everest/user-config/default.yaml", 70), ("../state/user-config/default.yaml", 80)):
+        house.write(place, json.dumps({"active_modules": {"one": {"config_module": {"rate": rate}}}}))
+    listener = Listener()
+    assert run.main(words(house, "--in-process"), [listener]) == 0
+    assert sorted(listener.heard) == ["80", "90"]
+    assert listener.context is not None
+    assert listener.context.stack.user_config == house.root.parent / "state/user-config/default.yaml"
 
 
 def test_standalone_modules_need_a_broker(house: House) -> None:
