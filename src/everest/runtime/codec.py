@@ -69,12 +69,15 @@ def _arguments_type(name: str, arguments: tuple[tuple[str, Any], ...]) -> Any:
     return msgspec.defstruct(name, fields, rename=names, kw_only=True)
 
 
-def decode_arguments(command: str, arguments: Mapping[str, Any], payload: Raw | bytes) -> dict[str, Any]:
-    """The typed arguments of a command call, by name; extra ones are ignored, null means none. Errors: PayloadError."""
+def decode_arguments(command: str, arguments: Mapping[str, Any] | None, payload: Raw | bytes) -> dict[str, Any]:
+    """The typed arguments of a command call, by name; extra ones are ignored, null means none. Errors: PayloadError.
+
+    With `arguments` None all of them are plain JSON values.
+    """
     text = payload if payload and bytes(payload) != b"null" else b"{}"
     if not arguments:
-        decode(text, dict[str, Any])
-        return {}
+        values = decode(text, dict[str, Any])
+        return dict(values) if arguments is None else {}
     values = decode(text, _arguments_type(command, tuple(arguments.items())))
     return {argument: getattr(values, f"a{index}") for index, argument in enumerate(arguments)}
 

@@ -128,8 +128,9 @@ class Connection:
         declared = client.commands[command].arguments
         try:
             encoded = {name: Raw(wire.encode(value)) for name, value in arguments.items()}
-            for name, value in encoded.items():
-                decode(value, declared[name])
+            if declared is not None:
+                for name, value in encoded.items():
+                    decode(value, declared[name])
         except (PayloadError, TypeError, ValueError) as error:
             raise ApiError(f"{self.place}: {command} cannot be called: {error}") from None
         if self.context.validator is not None:

@@ -29,10 +29,11 @@ class Command(NamedTuple):
     """Python types of one command: what msgspec decodes the arguments and the result into.
 
     `arguments` maps argument name -> type in the order of the interface file; all are mandatory on the wire (bus 6.4).
+    None stands for a contract that is known at run time only: whatever comes is passed on as plain JSON values.
     `result` is the type of `retval`; None for a command without a result (`"retval": null`).
     """
 
-    arguments: Mapping[str, Any]
+    arguments: Mapping[str, Any] | None
     result: Any
 
 
@@ -109,6 +110,11 @@ class Implementation(Contract, ABC):
     def is_error_active(self, type: str, sub_type: str = "") -> bool:
         """Whether this implementation has such an error active."""
         return self.errors_active.is_error_active(type, sub_type)
+
+    def _handler(self, command: str) -> Callable[..., Awaitable[Any]]:
+        """What is called, with the arguments as keywords, when `command` comes in."""
+        handler: Callable[..., Awaitable[Any]] = getattr(self, command)
+        return handler
 
     def _publish(self, variable: str, value: Any) -> None:
         """Queue `value` for the variable's topic, in program order; called by the generated `publish_<variable>`.

@@ -17,6 +17,8 @@ from typing import IO
 module_label: ContextVar[str] = ContextVar("module_label", default="")
 """The module id of the running task; several modules may share one process."""
 
+_process_name = ""
+
 SEVERITIES = {
     "VERB": logging.DEBUG - 5,
     "DEBG": logging.DEBUG,
@@ -55,6 +57,12 @@ def level_from(path: Path | None) -> int:
     return level + 1 if found[1] == ">" else level
 
 
+def set_process_name(name: str) -> None:
+    """Name all log lines of this process, whichever thread or task speaks (the drop-in binding's way, bus 7.4)."""
+    global _process_name
+    _process_name = name
+
+
 class LineFormatter(logging.Formatter):
     """`2026-03-01 12:00:00.123 [INFO] system          text`; coloured severity on a terminal."""
 
@@ -67,17 +75,22 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         name = severity(record.levelno)
         record.severity = f"\x1b[{COLOURS[name]}m{name}\x1b[0m" if self._colour else name
-        record.label = f"{module_label.get():15.15}"
+        record.label = f"{_process_name or module_label.get():15.15}"
         return super().format(record)
+
+
+def line_handler(stream: IO[str]) -> logging.Handler:
+    """A handler that writes such lines to `stream`."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(LineFormatter(colour=stream.isatty()))
+    return handler
 
 
 def configure(label: str, log_config: Path | None = None, stream: IO[str] | None = None) -> None:
     """Send all logging of this process to stderr, named by `label`, filtered as the INI says."""
     stream = stream or sys.stderr
     module_label.set(label)
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(LineFormatter(colour=stream.isatty()))
     level = level_from(log_config)
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.basicConfig(level=level, handlers=[line_handler(stream)], force=True)
     for chatty in ("aiomqtt", "mqtt", "asyncio", "websockets", "httpx", "peewee"):
         logging.getLogger(chatty).setLevel(max(level, logging.WARNING))

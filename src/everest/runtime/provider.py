@@ -75,7 +75,7 @@ class Provider:
             self.context.bus.listen(topic, COMMANDS, self._server(name, command), f"command {self._name}.{name}")
 
     def _server(self, name: str, command: Command) -> Callable[[Envelope], Awaitable[None]]:
-        method: Callable[..., Awaitable[Any]] = getattr(self.implementation, name)
+        method = self.implementation._handler(name)
 
         async def serve(envelope: Envelope) -> None:
             try:
@@ -168,7 +168,7 @@ class Provider:
             type=type,
             sub_type=sub_type,
             message=message,
-            description=self._declared.get(type, "No description found") if description is None else description,
+            description=self.describe(type) if description is None else description,
             severity=severity,
             state=State.Active,
             origin=Origin(self.context.module_id, self.implementation_id, self.mapping),
@@ -176,13 +176,21 @@ class Provider:
             uuid=new_uuid(),
             vendor_id=vendor_id,
         )
-        if type not in self._declared:
-            logger.error("%s raises %r, which its interface does not declare; ignored", self._name, type)
+        self.submit_error(error)
+        return error
+
+    def describe(self, type: str) -> str:
+        """The declared description of an error type (bus 4.3)."""
+        return self._declared.get(type, "No description found")
+
+    def submit_error(self, error: Error) -> None:
+        """Raise a complete error, unless its type is undeclared or it is active already."""
+        if error.type not in self._declared:
+            logger.error("%s raises %r, which its interface does not declare; ignored", self._name, error.type)
         elif not self.errors.add(error):
-            logger.debug("%s raises %r again while it is active; ignored", self._name, type)
+            logger.debug("%s raises %r again while it is active; ignored", self._name, error.type)
         else:
             self._send_error(error, cleared=False)
-        return error
 
     def clear_error(self, type: str, sub_type: str) -> None:
         """See `Implementation.clear_error`."""

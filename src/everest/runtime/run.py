@@ -10,13 +10,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeAlias
 
 from everest.runtime import wire
 from everest.runtime.bus import Bus
 from everest.runtime.clock import Clock, SystemClock
 from everest.runtime.connection import Connection
 from everest.runtime.context import ModuleContext
-from everest.runtime.errors import ApiError, ModuleCrashed, StartupError, TransportError
+from everest.runtime.errors import ApiError, ModuleCrashed, Shutdown, StartupError, TransportError
 from everest.runtime.global_errors import GlobalErrors
 from everest.runtime.loader import load_module_class
 from everest.runtime.logs import module_label
@@ -29,12 +30,14 @@ from everest.runtime.wire import Dialect
 
 logger = logging.getLogger(__name__)
 
+ModuleSource: TypeAlias = Callable[[ModuleContext], Module] | Path
+
 FAREWELL_TIMEOUT = 3.0
 """Seconds for `Module.shutdown` and for sending what is queued; the manager kills after 5 (bus 2.8)."""
 
 
 async def run_module(
-    module: type[Module] | Path,
+    module: ModuleSource,
     *,
     module_id: str,
     transport: Transport,
@@ -46,10 +49,10 @@ async def run_module(
 ) -> int:
     """Run one module until it ends and return its exit status, as its process would have it.
 
-    `module` is the module's class or its folder (`modules/System`); `transport` is a fresh one, connected and closed
-    here. Does everything a process does: connects, requests its configuration and metadata over the transport (bus
-    2.3), publishes metadata, runs `init`, reports ready, waits for global ready. `created` is called with the new
-    instance.
+    `module` is the module's class (or whatever makes the instance) or its folder (`modules/System`); `transport` is a
+    fresh one, connected and closed here. Does everything a process does: connects, requests its configuration and
+    metadata over the transport (bus 2.3), publishes metadata, runs `init`, reports ready, waits for global ready.
+    `created` is called with the new instance.
 
     Returns 0 after a graceful shutdown, the status of `request_exit`, or 1 after a crash, a lost or refusing broker
     or a failed start; the reason is logged, nothing but cancellation is raised. Cancelling is what SIGTERM is to a
@@ -64,7 +67,7 @@ class ModuleRun:
 
     def __init__(
         self,
-        source: type[Module] | Path,
+        source: ModuleSource,
         module_id: str,
         transport: Transport,
         prefix: str,
@@ -120,7 +123,7 @@ class ModuleRun:
 
     def _failed(self, error: BaseException, place: str) -> None:
         """A handler or task raised: the module ends, with the first failure as the reason."""
-        if self._outcome.done():
+        if self._outcome.done() or (self._ending and _is_shutdown(error)):
             if not isinstance(error, TransportError):
                 logger.error("module %s, while ending: %s: %r", self._id, place, error)
             return
@@ -183,9 +186,9 @@ class ModuleRun:
 
     def _create(self, context: ModuleContext) -> Module:
         source = self._source
-        module_class = load_module_class(source) if isinstance(source, Path) else source
+        make = load_module_class(source) if isinstance(source, Path) else source
         try:
-            self._module = module_class(context)
+            self._module = make(context)
         except TypeError as error:
             if "abstract" not in str(error):
                 raise
@@ -242,3 +245,8 @@ class ModuleRun:
             logger.warning("module %s: %s took longer than %g s", self._id, what, FAREWELL_TIMEOUT)
         except Exception as error:
             logger.error("module %s: %s failed: %r", self._id, what, error)
+
+
+def _is_shutdown(error: BaseException) -> bool:
+    """A call that failed because this module ends, as the handler that made it passes it on."""
+    return isinstance(error, Shutdown) or isinstance(error.__cause__, Shutdown)
