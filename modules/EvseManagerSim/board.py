@@ -127,7 +127,8 @@ class SimulatedBoard:
             return self._switch()
         if car.control_pilot != self._ordered:
             self._ordered = car.control_pilot
-            if not self.state_f:  # an order given while the pilot is at F is lost (station 3.4)
+            plugs_in = self.car_pilot == "A"
+            if not (self.state_f and plugs_in):  # a plug in while the pilot is at F is lost (station 3.4)
                 self.car_pilot = car.control_pilot
         reports = self._report_pilot()
         return reports + self._switch()

@@ -120,7 +120,6 @@ def test_a_disabled_car_refuses_commands_and_says_so() -> None:
         "draw_power_fixed -1,3",
         "draw_power_fixed nan,3",
         "set_soc 101",
-        "plugin",
     ],
 )
 def test_a_command_that_fails_is_logged_and_skipped(bad: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -128,6 +127,13 @@ def test_a_command_that_fails_is_logged_and_skipped(bad: str, caplog: pytest.Log
     one.execute(f"{bad};pause;sleep 9")
     assert states(one, [None]) == ["B"]
     assert "failed" in caplog.text
+
+
+def test_plugin_without_configured_commands_is_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    one = car()
+    one.execute("plugin;pause;sleep 9")
+    assert states(one, [None]) == ["B"]
+    assert "plugin_commands is empty" in caplog.text
 
 
 def test_plugin_stands_for_the_configured_commands() -> None:

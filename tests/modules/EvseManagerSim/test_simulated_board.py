@@ -71,6 +71,14 @@ def test_a_plug_in_while_the_pilot_is_f_is_lost(board: SimulatedBoard, car: Car)
     assert step(board, car, "B") == ["B"]
 
 
+def test_an_unplug_while_the_pilot_is_f_is_seen_afterwards(board: SimulatedBoard, car: Car) -> None:
+    step(board, car, "C")
+    board.f()
+    assert step(board, car, "A") == ["F"]
+    board.x1()
+    assert step(board, car, "A") == ["A"]
+
+
 def test_a_disabled_board_and_a_disabled_car_report_nothing(board: SimulatedBoard, car: Car) -> None:
     board.enable(False)
     assert step(board, car, "B") == []
