@@ -134,10 +134,11 @@ def next_message(queues: Queues, *, now: datetime, accepted: bool, retry_interva
 
     The first normal message that may be sent; the head of the transaction queue takes its place if it may be sent and
     is not newer, unless the normal one is BootNotification. Only the head of the transaction queue may ever be sent:
-    while its retry waits, all behind it wait too.
+    while its retry waits, all behind it wait too. Before Accepted the head is the first triggered message, since what
+    stands before it does not move until then (libocpp 3.1 rule 9).
     """
     normal = next((w for w in queues.normal if _may_be_sent(w, now, accepted, retry_interval)), None)
-    head = queues.transaction[0] if queues.transaction else None
+    head = _head(queues, accepted)
     if head is None or not _may_be_sent(head, now, accepted, retry_interval):
         return normal
     if normal is None:
@@ -149,9 +150,14 @@ def next_message(queues: Queues, *, now: datetime, accepted: bool, retry_interva
 
 def seconds_until_next(queues: Queues, *, now: datetime, accepted: bool, retry_interval: int) -> float | None:
     """How long until a waiting retry falls due, 0.0 if a message may be sent now, None if nothing waits for time."""
-    candidates = (*queues.transaction[:1], *queues.normal)
+    head = _head(queues, accepted)
+    candidates = (*queues.normal, head) if head else queues.normal
     waits = [_wait(w, now, retry_interval) for w in candidates if accepted or w.before_accepted]
     return min(waits, default=None)
+
+
+def _head(queues: Queues, accepted: bool) -> Waiting | None:
+    return next((waiting for waiting in queues.transaction if accepted or waiting.before_accepted), None)
 
 
 def _may_be_sent(waiting: Waiting, now: datetime, accepted: bool, retry_interval: int) -> bool:

@@ -141,6 +141,12 @@ def test_before_accepted_only_what_is_allowed_is_sent() -> None:
     assert chosen(queues(waiting(1)), accepted=False) is None
 
 
+def test_before_accepted_a_triggered_transaction_message_does_not_wait_for_those_before_it() -> None:
+    made = queues(waiting(1, "StopTransaction", age=9), waiting(2, before_accepted=True))
+    assert chosen(made, accepted=False) == 2
+    assert chosen(made, accepted=True) == 1
+
+
 def test_a_new_message_does_not_wait_even_if_the_clock_was_set_back_since() -> None:
     assert chosen(queues(waiting(1, age=-99999))) == 1
 

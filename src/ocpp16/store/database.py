@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from peewee import PeeweeException, SqliteDatabase
+from peewee import OperationalError, PeeweeException, SqliteDatabase
 
 from ocpp16.errors import StoreError
 from ocpp16.store import sql
@@ -137,9 +137,17 @@ class Database:
                 raise
             self._db.execute_sql("ROLLBACK TO change_set")
             self._db.execute_sql("RELEASE change_set")
-            return error if isinstance(error, StoreError) else UnwritableChange(f"{self._path}: {error}")
+            return self._refusal(error)
         self._db.execute_sql("RELEASE change_set")
         return None
+
+    def _refusal(self, error: Exception) -> StoreError:
+        """Trouble with the disk may pass; anything else is wrong with the changes themselves."""
+        if isinstance(error, StoreError):
+            return error
+        passing = isinstance(error, (OperationalError, sqlite3.OperationalError, OSError))
+        kind = StoreError if passing else UnwritableChange
+        return kind(f"{self._path} cannot be written: {error}")
 
     def reserve_keys(self, count: int) -> int:
         """Reserve `count` queue keys, durably; returns the last key reserved before."""
