@@ -87,6 +87,7 @@ class OCPP(Module):
         self._soc: dict[int, float] = {}
         self._latest: dict[int, Powermeter] = {}
         self._public_keys: dict[int, str] = {}
+        self._connected: bool | None = None
         self._offered: dict[int, tuple[int | None, int | None]] = {}
 
     # --- what the other files ask for --------------------------------------------------------------------------------
@@ -396,7 +397,10 @@ class OCPP(Module):
             await self.charge_point.disconnect_websocket()
 
     def publish_connection(self, connected: bool) -> None:
-        """The connection as the bus sees it; all members are there when disconnected too (libocpp 12.19)."""
+        """The connection as the bus sees it, at each change, with all members also when disconnected (12.19)."""
+        if connected == self._connected:
+            return
+        self._connected = connected
         self.generic.publish_connection_status(
             ocpp.ConnectionStatus(
                 connected=connected,

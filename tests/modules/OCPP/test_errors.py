@@ -9,6 +9,7 @@ import pytest
 
 from everest.runtime import Error, Origin, Severity, State
 from modules.OCPP.errors import MREC, error_info
+from ocpp16.connector import cut
 from ocpp16.messages import ChargePointErrorCode
 from tests.support.traces import bus, ocpp
 
@@ -83,8 +84,8 @@ def test_every_error_of_the_recording_is_reported_with_the_fields_the_original_s
         info = error_info(error(data["type"], **{name: data[name] for name in names}, origin=origin), now=NOW)
         fields = {
             "errorCode": info.error_code.value,
-            "info": info.info,
-            "vendorId": info.vendor_id,
-            "vendorErrorCode": info.vendor_error_code,
+            "info": cut(info.info, 50),
+            "vendorId": cut(info.vendor_id, 255),
+            "vendorErrorCode": cut(info.vendor_error_code, 50),
         }
         assert fields in sent, data["type"]
