@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509 import Certificate
 
@@ -50,7 +51,7 @@ def public_key_of(path: Path, password: str | None) -> bytes | None:
             return x509.spki(load_pem_private_key(data, candidate).public_key())
         except (ValueError, TypeError):
             continue
-        except Exception as error:  # cryptography's UnsupportedAlgorithm, and what its Rust core makes of broken DER
+        except UnsupportedAlgorithm as error:
             log.warning("%s: key cannot be used: %s", path, error)
             return None
     return None
@@ -91,7 +92,9 @@ class LeafStore:
 
     def key_for(self, certificate: Certificate, first: list[Path] | None = None) -> Path | None:
         """The key file of a certificate; `first` are looked at first."""
-        wanted = x509.spki(certificate.public_key())
+        wanted = x509.key_of(certificate)
+        if wanted is None:
+            return None
         for path in dict.fromkeys([*(first or []), *files.key_files(self.key_folder)]):
             if public_key_of(path, self.password) == wanted:
                 return path

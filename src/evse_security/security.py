@@ -1,38 +1,28 @@
 """`EvseSecurity`: the commands of the evse_security contract over files (station 6).
 
-Lives here: the paths, the lock, and what each command is made of. Everything is read from disk on each command; one
-lock for all of them. Commands answer with the contract's statuses and never raise, whatever the files or the arguments
-hold.
+Lives here: the commands that verify, install, delete and make. Those that only tell are in `queries.py`, the ground of
+both in `certificates.py`. Everything is read from disk on each command; one lock for all of them. Commands answer with
+the contract's statuses and never raise, whatever the files or the arguments hold.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography.x509 import Certificate
 
-from evse_security import csr, ocsp, rehash, signature, sources, store, x509
+from evse_security import csr, ocsp, rehash, signature, store, x509
 from evse_security import types as t
-from evse_security.bundle import CaBundle
-from evse_security.errors import ConfigurationError, FormatError, StorageError
-from evse_security.files import Names, write
-from evse_security.leaves import Leaf, LeafStore
+from evse_security.certificates import ANCHORS
+from evse_security.errors import FormatError, StorageError
+from evse_security.files import write
+from evse_security.leaves import LeafStore
+from evse_security.queries import CertificateQueries
 from evse_security.verify import verify_chain
 
 log = logging.getLogger(__name__)
-
-ANCHORS = {
-    t.LeafCertificateType.CSMS: t.CaCertificateType.CSMS,
-    t.LeafCertificateType.V2G: t.CaCertificateType.V2G,
-    t.LeafCertificateType.MF: t.CaCertificateType.MF,
-    t.LeafCertificateType.MO: t.CaCertificateType.MO,
-}
-"""Leaf type -> the bundle that vouches for it (station 6.4)."""
 
 AS_INSTALL_RESULT = {
     t.CertificateValidationResult.Valid: t.InstallCertificateResult.Accepted,
@@ -45,89 +35,9 @@ AS_INSTALL_RESULT = {
 }
 """Station 6.4, last column."""
 
-ROOT_TYPES = {
-    t.CertificateType.V2GRootCertificate: t.CaCertificateType.V2G,
-    t.CertificateType.MORootCertificate: t.CaCertificateType.MO,
-    t.CertificateType.CSMSRootCertificate: t.CaCertificateType.CSMS,
-    t.CertificateType.MFRootCertificate: t.CaCertificateType.MF,
-}
 
-
-@dataclass(frozen=True)
-class Directories:
-    """Where certificates and keys lie; the keys are EVerest's (station 6.1). Relative ones are taken below `base`."""
-
-    base: Path
-    csms_ca_bundle: str = "ca/csms/CSMS_ROOT_CA.pem"
-    mf_ca_bundle: str = "ca/mf/MF_ROOT_CA.pem"
-    mo_ca_bundle: str = "ca/mo/MO_ROOT_CA.pem"
-    v2g_ca_bundle: str = "ca/v2g/V2G_ROOT_CA.pem"
-    csms_leaf_cert_directory: str = "client/csms"
-    csms_leaf_key_directory: str = "client/csms"
-    secc_leaf_cert_directory: str = "client/cso"
-    secc_leaf_key_directory: str = "client/cso"
-
-    def path(self, key: str) -> Path:
-        """The absolute path of a configuration key."""
-        return (self.base / str(getattr(self, key))).absolute()
-
-
-class EvseSecurity:
+class EvseSecurity(CertificateQueries):
     """One certificate store. Blocking; may be called from several threads."""
-
-    def __init__(
-        self,
-        directories: Directories,
-        *,
-        private_key_password: str | None = None,
-        now: Callable[[], datetime] = sources.now,
-        random_number: Callable[[], int] = sources.random_number,
-    ) -> None:
-        """Makes missing files and folders. Errors: `ConfigurationError`."""
-        self._now = now
-        self._names = Names(now, random_number)
-        self._lock = threading.RLock()
-        self._pending_keys: dict[Path, datetime] = {}
-        self._password = private_key_password or None
-        self._bundles = {
-            type: CaBundle(type, directories.path(f"{type.value.lower()}_ca_bundle"), self._names)
-            for type in t.CaCertificateType
-        }
-        self._leaves = {
-            type: LeafStore(
-                type,
-                directories.path(f"{folder}_leaf_cert_directory"),
-                directories.path(f"{folder}_leaf_key_directory"),
-                self._password,
-                self._names,
-            )
-            for type, folder in ((t.LeafCertificateType.CSMS, "csms"), (t.LeafCertificateType.V2G, "secc"))
-        }
-        self._prepare()
-
-    def _prepare(self) -> None:
-        taken = {bundle.path for bundle in self._bundles.values()}
-        for leaves in self._leaves.values():
-            for path in (leaves.certificate_folder, leaves.key_folder):
-                if path in taken or path.is_file():
-                    kind = "a CA bundle" if path in taken else "a file"
-                    raise ConfigurationError(f"{path}: leaf directory of {leaves.type} is {kind}; name a directory")
-        try:
-            for bundle in self._bundles.values():
-                bundle.create()
-            for leaves in self._leaves.values():
-                leaves.certificate_folder.mkdir(parents=True, exist_ok=True)
-                leaves.key_folder.mkdir(parents=True, exist_ok=True)
-        except (OSError, StorageError) as error:
-            raise ConfigurationError(f"certificate directories cannot be made: {error}") from error
-
-    @property
-    def _paths(self) -> list[Path]:
-        folders = [p for leaves in self._leaves.values() for p in (leaves.certificate_folder, leaves.key_folder)]
-        return [*(bundle.path for bundle in self._bundles.values()), *folders]
-
-    def _roots(self, type: t.LeafCertificateType) -> list[Certificate]:
-        return self._bundles[ANCHORS[type]].certificates()
 
     # ------------------------------------------------------------------------------------------------- CA certificates
 
@@ -318,151 +228,7 @@ class EvseSecurity:
             self._pending_keys[path] = self._now()
             return t.GetCertificateSignRequestResult(status=status.Accepted, csr=text)
 
-    # ------------------------------------------------------------------------------------------------- information
-
-    def get_leaf_certificate_info(
-        self,
-        certificate_type: t.LeafCertificateType,
-        encoding: t.EncodingFormat = t.EncodingFormat.PEM,
-        include_ocsp: bool = False,
-    ) -> t.GetCertificateInfoResult:
-        """The newest valid leaf with key (station 6.7; `ocsp` is returned, DEPARTURE V1). `encoding` is ignored."""
-        with self._lock:
-            status, usable = self._usable(certificate_type)
-            if not usable:
-                return t.GetCertificateInfoResult(status=status)
-            leaf, key = usable[0]
-            return t.GetCertificateInfoResult(status=status, info=self._info(certificate_type, leaf, key, include_ocsp))
-
-    def get_all_valid_certificates_info(
-        self,
-        certificate_type: t.LeafCertificateType,
-        encoding: t.EncodingFormat = t.EncodingFormat.PEM,
-        include_ocsp: bool = False,
-    ) -> t.GetCertificateFullInfoResult:
-        """The newest usable leaf under each root, with the root's PEM text."""
-        with self._lock:
-            status, usable = self._usable(certificate_type)
-            by_root: dict[Certificate, t.CertificateInfo] = {}
-            for leaf, key in usable:
-                above = x509.issuers_upwards(leaf.certificate, [*leaf.certificates, *self._roots(certificate_type)])
-                if above and above[-1] in self._roots(certificate_type) and above[-1] not in by_root:
-                    root = x509.to_pem(above[-1])
-                    by_root[above[-1]] = self._info(certificate_type, leaf, key, include_ocsp, root)
-            if usable and not by_root:
-                status = t.GetCertificateInfoStatus.NotFoundValid
-            return t.GetCertificateFullInfoResult(status=status, info=list(by_root.values()))
-
-    def _usable(self, type: t.LeafCertificateType) -> tuple[t.GetCertificateInfoStatus, list[tuple[Leaf, Path]]]:
-        """Why there is no usable leaf, or Accepted with the valid leaves that have a key, newest first."""
-        status = t.GetCertificateInfoStatus
-        leaves = self._leaves.get(type)
-        if leaves is None:
-            return status.Rejected, []
-        if not leaves.leaves():
-            return status.NotFound, []
-        valid = leaves.valid(self._now())
-        if not valid:
-            return status.NotFoundValid, []
-        usable = [(leaf, key) for leaf in valid if (key := leaves.key_of(leaf)) is not None]
-        return (status.Accepted if usable else status.PrivateKeyNotFound), usable
-
-    def _info(
-        self, type: t.LeafCertificateType, leaf: Leaf, key: Path, include_ocsp: bool, root: str | None = None
-    ) -> t.CertificateInfo:
-        return t.CertificateInfo(
-            key=str(key),
-            certificate_root=root,
-            certificate=None if leaf.chain is None else str(leaf.chain),
-            certificate_single=None if leaf.single is None else str(leaf.single),
-            certificate_count=len(leaf.certificates),
-            password=self._password,
-            ocsp=self._ocsp_of(type, leaf) if include_ocsp else None,
-        )
-
-    def _ocsp_of(self, type: t.LeafCertificateType, leaf: Leaf) -> list[t.CertificateOCSP]:
-        pool = [*leaf.certificates, *self._roots(type)]
-        cache = ocsp.OcspCache(leaf.paths[0], self._names)
-        found = []
-        for certificate in leaf.certificates:
-            data = x509.hash_in(certificate, pool)
-            if data is not None:
-                path = cache.path_of(data)
-                found.append(t.CertificateOCSP(hash=data, ocsp_path=None if path is None else str(path)))
-        return found
-
-    def get_leaf_expiry_days_count(self, certificate_type: t.LeafCertificateType) -> int:
-        """Whole days until the newest usable leaf expires; 0 if there is none."""
-        with self._lock:
-            _, usable = self._usable(certificate_type)
-            if not usable:
-                return 0
-            return max(0, (usable[0][0].certificate.not_valid_after_utc - self._now()).days)
-
-    def get_installed_certificates(
-        self, certificate_types: Sequence[t.CertificateType]
-    ) -> t.GetInstalledCertificatesResult:
-        """Root types in the order asked, then the V2G chain (station 6.2)."""
-        with self._lock:
-            chains = [chain for type in dict.fromkeys(certificate_types) for chain in self._installed_roots(type)]
-            if t.CertificateType.V2GCertificateChain in certificate_types:
-                chains += self._installed_v2g_chains()
-            status = t.GetInstalledCertificatesStatus
-            return t.GetInstalledCertificatesResult(
-                status=status.Accepted if chains else status.NotFound, certificate_hash_data_chain=chains
-            )
-
-    def _installed_roots(self, type: t.CertificateType) -> list[t.CertificateHashDataChain]:
-        if type not in ROOT_TYPES:
-            return []
-        bundle = self._bundles[ROOT_TYPES[type]]
-        pool = bundle.certificates()
-        return [
-            _hash_chain(type, x509.hash_data(root, root), x509.descendants(root, pool), pool) for root in bundle.roots()
-        ]
-
-    def _installed_v2g_chains(self) -> list[t.CertificateHashDataChain]:
-        chains = []
-        for leaf, _ in self._usable(t.LeafCertificateType.V2G)[1]:
-            pool = [*leaf.certificates, *self._roots(t.LeafCertificateType.V2G)]
-            data = x509.hash_in(leaf.certificate, pool)
-            above = [c for c in x509.issuers_upwards(leaf.certificate, pool) if not x509.is_self_signed(c)]
-            if data is not None:
-                chains.append(_hash_chain(t.CertificateType.V2GCertificateChain, data, above, pool))
-        return chains
-
-    # ------------------------------------------------------------------------------------------------- OCSP
-
-    def get_v2g_ocsp_request_data(self) -> t.OCSPRequestDataList:
-        """What to ask for every SECC leaf with key that is not expired, and its sub CAs."""
-        with self._lock:
-            leaves = self._leaves[t.LeafCertificateType.V2G]
-            roots = self._roots(t.LeafCertificateType.V2G)
-            found: list[t.OCSPRequestData] = []
-            for leaf in leaves.valid(self._now(), future=True):
-                if leaves.key_of(leaf) is not None:
-                    pool = [*leaf.certificates, *roots]
-                    path = [leaf.certificate, *x509.issuers_upwards(leaf.certificate, pool)]
-                    found += ocsp.request_data(path, pool)
-            return t.OCSPRequestDataList(ocsp_request_data_list=list(dict.fromkeys(found)))
-
-    def get_mo_ocsp_request_data(self, certificate_chain: str) -> t.OCSPRequestDataList:
-        """The same for a contract chain; empty unless a valid V2G or MO root covers the whole of it."""
-        with self._lock:
-            empty = t.OCSPRequestDataList(ocsp_request_data_list=[])
-            try:
-                chain = x509.read_pem(certificate_chain)
-            except FormatError:
-                return empty
-            roots = [
-                root
-                for type in (t.CaCertificateType.V2G, t.CaCertificateType.MO)
-                for root in self._bundles[type].roots(self._now())
-            ]
-            pool = [*chain, *self._roots(t.LeafCertificateType.V2G), *self._roots(t.LeafCertificateType.MO)]
-            if not chain or not all(_leads_to(c, pool, roots) for c in chain):
-                return empty
-            return t.OCSPRequestDataList(ocsp_request_data_list=ocsp.request_data(chain, pool))
+    # ------------------------------------------------------------------------------------------------- upkeep
 
     def update_ocsp_cache(self, certificate_hash_data: t.CertificateHashData, ocsp_response: str) -> None:
         """Keep the response beside every certificate of the V2G bundle and the SECC leaves that it is for."""
@@ -485,8 +251,6 @@ class EvseSecurity:
             ocsp.OcspCache(path, self._names).store(data, response)
         except StorageError as error:
             log.error("OCSP response not stored: %s", error)
-
-    # ------------------------------------------------------------------------------------------------- garbage
 
     def collect_garbage(self) -> None:
         """To be called every 20 minutes; does nothing unless the store is full (station 6.8)."""
@@ -511,20 +275,3 @@ def _has_hash(certificate: Certificate, pool: Sequence[Certificate], wanted: t.C
         return False
     data = x509.hash_in(certificate, pool)
     return data is not None and x509.same_hash(data, wanted)
-
-
-def _leads_to(certificate: Certificate, pool: Sequence[Certificate], roots: Sequence[Certificate]) -> bool:
-    path = [certificate, *x509.issuers_upwards(certificate, pool)]
-    return path[-1] in roots
-
-
-def _hash_chain(
-    type: t.CertificateType,
-    data: t.CertificateHashData,
-    children: Sequence[Certificate],
-    pool: Sequence[Certificate],
-) -> t.CertificateHashDataChain:
-    hashes = [hashed for child in children if (hashed := x509.hash_in(child, pool)) is not None]
-    return t.CertificateHashDataChain(
-        certificate_type=type, certificate_hash_data=data, child_certificate_hash_data=hashes or None
-    )

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import Certificate
@@ -51,7 +51,7 @@ def is_signed_by(certificate: Certificate, issuer: Certificate) -> bool:
     """Whether the issuer's name fits and its key made the signature."""
     try:
         certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
 
@@ -92,6 +92,14 @@ def descendants(root: Certificate, pool: Sequence[Certificate]) -> list[Certific
     return found
 
 
+def key_of(certificate: Certificate) -> bytes | None:
+    """Its public key as `spki`; None for kinds of keys that cannot be handled."""
+    try:
+        return spki(certificate.public_key())
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+
+
 def spki(key: PublicKeyTypes) -> bytes:
     """The SubjectPublicKeyInfo of a public key, by which keys are compared."""
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -127,9 +135,11 @@ def hash_data(certificate: Certificate, issuer: Certificate) -> CertificateHashD
 
 
 def hash_in(certificate: Certificate, pool: Iterable[Certificate]) -> CertificateHashData | None:
-    """The hash data with the issuer looked up in `pool`; None if the issuer is not there."""
+    """The hash data with the issuer looked up in `pool`; None if the issuer is not there (or its key is of no known
+    kind).
+    """
     issuer = issuer_of(certificate, pool)
-    return None if issuer is None else hash_data(certificate, issuer)
+    return None if issuer is None or key_of(issuer) is None else hash_data(certificate, issuer)
 
 
 def same_hash(one: CertificateHashData, other: CertificateHashData) -> bool:
