@@ -47,6 +47,9 @@ LIMITS: Mapping[str, float] = {
 }
 """Callbacks with another limit, in seconds. A reset waits for `ResetStopDelay` and stops the charge point."""
 
+DRAIN_LIMIT = 5.0
+"""Seconds a stop waits for callbacks that were posted."""
+
 T = TypeVar("T")
 Maybe: TypeAlias = T | Awaitable[T]
 """A plain callback returns the value, an async one an awaitable of it."""
@@ -127,6 +130,7 @@ class Lanes:
         self._callbacks = callbacks
         self._tasks = tasks
         self._waiting: dict[int, deque[tuple[str, Callable[..., Any] | None, tuple[Any, ...]]]] = {}
+        self._running: dict[int, asyncio.Task[Any]] = {}
 
     def post(self, lane: int, name: str, *args: Any, callback: Callable[..., Any] | None = None) -> None:
         """Queue the callback `name` (or the given one under that name). Not registered: nothing happens."""
@@ -137,9 +141,15 @@ class Lanes:
             queue.append((name, callback, args))
             return
         self._waiting[lane] = deque([(name, callback, args)])
-        self._tasks.spawn(self._drain(lane), name=f"callbacks[{lane}]")
+        self._running[lane] = self._tasks.spawn(self._run(lane), name=f"callbacks[{lane}]")
 
-    async def _drain(self, lane: int) -> None:
+    async def drain(self) -> None:
+        """Wait until what was posted has been told, `DRAIN_LIMIT` at most; not for a callback that waits for this."""
+        running = {task for task in self._running.values() if task is not asyncio.current_task()}
+        if running:
+            await asyncio.wait(running, timeout=DRAIN_LIMIT)
+
+    async def _run(self, lane: int) -> None:
         queue = self._waiting[lane]
         try:
             while queue:
@@ -149,7 +159,7 @@ class Lanes:
                 else:
                     await self._callbacks.run(name, callback, *args, default=None)
         finally:
-            del self._waiting[lane]
+            del self._waiting[lane], self._running[lane]
 
 
 class Registration:

@@ -206,7 +206,7 @@ class ChargePoint(Registration, EventHandlers, Information, ProtocolMethods):
             for transaction in core.transactions.all_active():
                 await self.callbacks.ask("stop_transaction", transaction.connector, Reason.Other, default=False)
             self._stopped = True
-            await self._end()
+            await self._end(silently=False)
             return True
 
     async def restart(
@@ -223,16 +223,18 @@ class ChargePoint(Registration, EventHandlers, Information, ProtocolMethods):
         """End as a power loss does (libocpp 12.1): no callback, no message; what is open is taken up at the next
         start."""
         async with self._life:
-            await self._end()
+            await self._end(silently=True)
             self.callbacks.close()
 
-    async def _end(self) -> None:
+    async def _end(self, *, silently: bool) -> None:
         """Close all of a run; the readings, errors and callbacks stay for the next one."""
         core, network = self._core, self._network
         self._core, self._network, self._started = None, None, False
         if network is not None:
-            await network.close()
+            await network.close(silently=silently)
         if core is not None:
+            if not silently:
+                await core.context.lanes.drain()
             await core.context.dispatcher.close()
             await core.context.tasks.close()
             await core.context.message_log.close()

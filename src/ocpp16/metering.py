@@ -27,8 +27,9 @@ from ocpp16.transactions import Transaction, Transactions
 METER_LAST_INTERVAL = 1.0
 """Seconds between writes of METER_LAST while readings come in faster (libocpp 12.17)."""
 
-LONGEST_NAP = 30.0
-"""The wall clock may be set: look at it at least this often while waiting for a time of day."""
+LONGEST_NAP = 10.0
+"""The wall clock may be set: look at it at least this often while waiting for a time of day, and take a time of day
+that lies further back than this as jumped over."""
 
 
 @dataclass
@@ -162,10 +163,12 @@ class Metering:
 
     async def _until_boundary(self, interval: int) -> None:
         """Wait for the next multiple of the interval on the wall clock, also when that clock is set meanwhile."""
-        due = next_boundary(self._context.clock.now(), interval)
-        while (now := self._context.clock.now()) < due:
-            due = min(due, next_boundary(now, interval))
+        now = self._context.clock.now()
+        due = next_boundary(now, interval)
+        while now < due or (now - due).total_seconds() > LONGEST_NAP:
+            due = next_boundary(now, interval)
             await asyncio.sleep(min((due - now).total_seconds(), LONGEST_NAP))
+            now = self._context.clock.now()
 
     # --- sending ---------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 from ocpp16.configuration import Configuration, authorization_key_bytes, keys
@@ -80,6 +81,7 @@ class Network:
         self._everest_version = everest_version
         self._core: Core | None = None
         self._connection: Connection | None = None
+        self._silent = False
         self._proven_profile = context.configuration[keys.SecurityProfile]
         self._switch = Timer(context.tasks, "security_profile_switch")
         self._link = Link(self._dial, settings, context.randomness, self, before_dial=self._network_ready)
@@ -101,7 +103,9 @@ class Network:
     def reconnect(self) -> None:
         (self._manager or self._link).reconnect()
 
-    async def close(self) -> None:
+    async def close(self, *, silently: bool) -> None:
+        """End the connection; `silently` asks no callback, as at the end of the process (libocpp 12.1)."""
+        self._silent = silently
         if self._manager is None:
             await self._link.close()
 
@@ -121,7 +125,12 @@ class Network:
         return bool(getattr(answer, "success", answer))
 
     def _profile(self) -> ConnectionSettings:
-        return connection_settings(self._context.configuration, self._everest_version)
+        """What the integrator is shown: everything but the password."""
+        settings = connection_settings(self._context.configuration, self._everest_version)
+        return replace(settings, authorization_key=None)
+
+    def _tell(self, connected: bool) -> None:
+        self._context.lanes.post(0, "connection_state_changed", connected, SLOT, self._profile())
 
     # --- what the connection tells (`link.LinkHandler`, and the feeds) ----------------------------------------------
 
@@ -140,14 +149,15 @@ class Network:
         self._context.dispatcher.connected(self._writer())
         if self._core is not None:
             self._core.boot.connected()
-        self._context.lanes.post(0, "connection_state_changed", True, SLOT, self._profile())
+        self._tell(True)
 
     def on_disconnected(self) -> None:
         """Offline from this moment (libocpp 12.5)."""
         self._connection = None
         self._context.message_log.system("Disconnected")
         self._context.dispatcher.disconnected()
-        self._context.lanes.post(0, "connection_state_changed", False, SLOT, self._profile())
+        if not self._silent:
+            self._tell(False)
 
     def on_frame(self, frame: str | bytes) -> None:
         if self._core is not None:

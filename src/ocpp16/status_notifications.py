@@ -28,6 +28,7 @@ class StatusNotifications:
         self._context = context
         self._connectors = connectors
         self._last: dict[int, ReportKey] = {}
+        self._sending = asyncio.Lock()
         self._waiting: dict[int, deque[tuple[ChargePointStatus, str | None]]] = {
             number: deque() for number in connectors
         }
@@ -70,8 +71,9 @@ class StatusNotifications:
         while waiting:
             status, info = waiting.popleft()
             report = msgspec.structs.replace(self._connectors[connector].report(info), status=status)
-            if not self._connectors[connector].faulted and report.key != self._last.get(connector):
-                await self._send(report)
+            async with self._sending:
+                if not self._connectors[connector].faulted and report.key != self._last.get(connector):
+                    await self._enqueue(report)
 
     # --- errors ----------------------------------------------------------------------------------------------------
 
@@ -96,8 +98,10 @@ class StatusNotifications:
         return [connector.full_report() for _, connector in sorted(self._connectors.items())]
 
     async def send_all(self, reports: list[StatusReport]) -> None:
-        for report in reports:
-            await self._send(report)
+        """Send these before any newer report, so that the last word on a connector is its present state."""
+        async with self._sending:
+            for report in reports:
+                await self._enqueue(report)
 
     async def trigger(self, connector: int, *, with_reason: bool) -> None:
         """The present state on demand; with the text of SuspendedEVSE where ReportSuspendedEVSEReasonChange is set."""
@@ -108,6 +112,10 @@ class StatusNotifications:
         await self._send(report, before_accepted=True)
 
     async def _send(self, report: StatusReport, *, before_accepted: bool = False) -> None:
+        async with self._sending:
+            await self._enqueue(report, before_accepted=before_accepted)
+
+    async def _enqueue(self, report: StatusReport, *, before_accepted: bool = False) -> None:
         request = StatusNotificationRequest(
             connector_id=report.connector,
             error_code=report.error_code,

@@ -16,7 +16,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from ocpp16 import ChargePoint, Configuration, Measurement, PhaseValues, Powermeter
@@ -28,6 +28,7 @@ from ocpp16.store.memory import MemoryStore
 from tests.support.ocpp16.doubles import MemoryConnection, SeededRandomness, VirtualClock
 
 SILENCE = object()
+START_OF_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 CONFIGURATION: dict[str, dict[str, Any]] = {
     "Internal": {
