@@ -8,6 +8,6 @@
 Imports everest.runtime; never everest.demo, everest.trace, ocpp16.
 """
 
-from everest.manager.errors import BootError, BrokerError, ConfigError, ManagerError, ModuleExit
+from everest.manager.errors import BootError, BrokerError, ConfigError, ManagerError
 
-__all__ = ["BootError", "BrokerError", "ConfigError", "ManagerError", "ModuleExit"]
+__all__ = ["BootError", "BrokerError", "ConfigError", "ManagerError"]

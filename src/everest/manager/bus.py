@@ -15,7 +15,7 @@ from everest.manager import distribution
 from everest.manager.configuration import Answer, ConfigurationService, ForwardResult, ModuleSilent, unknown_origin
 from everest.manager.model import Stack
 from everest.runtime import wire
-from everest.runtime.errors import WireError
+from everest.runtime.errors import TransportError, WireError
 from everest.runtime.topics import Topics
 from everest.runtime.transport import Message, Transport
 from everest.runtime.wire import DELIVERY, Dialect, Envelope, MessageType
@@ -54,6 +54,7 @@ class ManagerBus:
         finally:
             for task in self._sets:
                 task.cancel()
+            await asyncio.gather(*self._sets, return_exceptions=True)
 
     async def close(self) -> None:
         await self._transport.close()
@@ -130,7 +131,11 @@ class ManagerBus:
             self._respond(request.origin, Answer(None, None, "Error", f"unknown request {request.type!r}"))
 
     async def _answer_set(self, service: ConfigurationService, request: wire.ConfigurationRequest) -> None:
-        self._respond(request.origin, await service.set(request.origin, request.request))
+        try:
+            self._respond(request.origin, await service.set(request.origin, request.request))
+        except TransportError as error:
+            # the reader notices the loss as well, and ends the manager
+            logger.debug("no answer to %s: %s", request.origin, error)
 
     def _respond(self, origin: str, answer: Answer) -> None:
         payload = wire.build_configuration_response(

@@ -3,8 +3,7 @@
     ManagerError                 one line for people; the manager ends with status 1
     ├── BootError                the surroundings are wrong: directories, settings, program files, the fifo
     ├── BrokerError              no broker, or the broker went away
-    ├── ConfigError              the files are wrong; carries every Problem that was found
-    └── ModuleExit               a module ended by itself
+    └── ConfigError              the files are wrong; carries every Problem that was found
 
 No import of the rest of the package but `problems`.
 """
@@ -26,10 +25,6 @@ class BootError(ManagerError):
 
 class BrokerError(ManagerError):
     """The MQTT broker cannot be reached, or the connection to it was lost (bus 1.2)."""
-
-
-class ModuleExit(ManagerError):
-    """A module ended while the stack was starting or running (bus 2.9)."""
 
 
 class ConfigError(ManagerError):

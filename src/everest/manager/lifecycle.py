@@ -188,13 +188,13 @@ class Lifecycle:
         self.started.clear()
         self._fifo.enter(State.StartingModules)
         await self._guarded(self._start(current))
-        await self._wait_for_end()
+        crashed = await self._wait_for_end()
         current.stopping = True
         current.service.running = False
-        if self._stop.is_set():
-            await self._guarded(self._ordered_stop(current))
-            return None
-        return await self._crash(current)
+        if crashed:
+            return await self._crash(current)
+        await self._guarded(self._ordered_stop(current))
+        return None
 
     def _new_round(self) -> _Round:
         stack = self._stack
@@ -224,6 +224,7 @@ class Lifecycle:
             await _translated(task)
         finally:
             task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     def _raise_loss(self) -> None:
         assert self._serving is not None
@@ -234,16 +235,18 @@ class Lifecycle:
             raise error
         raise BrokerError("the connection to the broker was closed")
 
-    async def _wait_for_end(self) -> None:
-        """Wait for a stop request, a module exit, or the loss of the broker (raised)."""
+    async def _wait_for_end(self) -> bool:
+        """Wait for a stop request (False), a module exit (True), or the loss of the broker (raised)."""
         assert self._serving is not None
         waits = [asyncio.create_task(event.wait()) for event in (self._stop, self._exit_seen)]
         try:
             await asyncio.wait([*waits, self._serving], return_when=asyncio.FIRST_COMPLETED)
-            if not self._stop.is_set() and not self._serving.done():
+            crashed = self._exit_seen.is_set() and not self._stop.is_set()
+            if crashed:
                 await asyncio.wait([self._serving], timeout=BROKER_GRACE_S)
             if self._serving.done():
                 self._raise_loss()
+            return crashed
         finally:
             for task in waits:
                 task.cancel()

@@ -317,6 +317,16 @@ async def test_a_signal_while_a_crash_is_cleared_up_cancels_recovery_with_status
         assert not [line for line in scene.lines if "RECOVERY" in line]
 
 
+async def test_a_signal_right_after_a_crash_does_not_turn_it_into_an_ordered_stop(stage: Callable) -> None:
+    async with stage() as scene:
+        await scene.started()
+        scene.actors.end("one", 1)
+        await asyncio.sleep(0.1)
+        scene.life.interrupt()
+        assert await scene.ended() == 1
+        assert "MANAGER_CRASH_SHUTDOWN_IN_PROGRESS" in scene.lines
+
+
 async def test_standalone_modules_are_announced_and_waited_for(stage: Callable) -> None:
     async with stage("{one: {module: Demo}, probe: {module: Demo, standalone: true}}") as scene:
         scene.begin()

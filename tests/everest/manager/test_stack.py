@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -217,6 +218,32 @@ def test_a_native_module_gets_its_arguments_in_order(house: House, mosquitto: Mo
         *("--mqtt_broker_host", mosquitto.host),
         *("--mqtt_broker_port", str(mosquitto.port)),
     ]
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_a_node_module_is_started_by_node_before_python(house: House, mosquitto: Mosquitto) -> None:
+    folder = house.manifest("Script", "").parent
+    dump = house.root.parent / "dump.json"
+    (folder / "index.js").write_text(
+        "const fs = require('fs');\n"
+        "fs.writeFileSync(process.env.DUMP + '.new', JSON.stringify([process.env.EV_MODULE, process.execArgv]));\n"
+        "fs.renameSync(process.env.DUMP + '.new', process.env.DUMP);\n"
+        "setInterval(() => {}, 1000);\n"
+    )
+    (folder / "module.py").write_text("raise SystemExit(9)\n")
+    house.config("active_modules: {script: {module: Script}}\n", "default")
+    with manager(house, mosquitto, DUMP=str(dump)) as process:
+        wait_until(dump.exists, "the dump")
+        process.signal()
+        assert process.ended() == 0
+    assert json.loads(dump.read_text()) == ["script", ["--unhandled-rejections=strict"]]
+
+
+def test_an_unknown_user_to_run_as_is_named(house: House, mosquitto: Mosquitto) -> None:
+    house.config("settings: {run_as_user: nobody_here}\nactive_modules: {one: {module: Demo}}\n", "default")
+    with manager(house, mosquitto) as process:
+        assert process.ended() == 1
+        assert process.complaints == ['everest-manager: settings.run_as_user: there is no user "nobody_here"']
 
 
 def test_a_program_that_cannot_be_executed_stops_the_start(house: House, mosquitto: Mosquitto) -> None:
