@@ -132,13 +132,17 @@ class Energy:
     def begin(self) -> None:
         """From now on there are budgets (station 2.2: none before ready)."""
         self.started = True
-        self.refresh()
+        self.refresh(priority=True)
 
-    def refresh(self) -> None:
+    def entered(self, state: State) -> None:
+        """A new state may ask for another budget; plug in and Finished ask for it at once (station 2.9)."""
+        self.refresh(priority=state in (State.WaitingForAuthentication, State.Finished))
+
+    def refresh(self, *, priority: bool = False) -> None:
         """A budget now: at each second, at a new state and at new limits."""
         if not self.started:
             return
-        self.grid.publish_energy_flow_request(self._request())
+        self.grid.publish_energy_flow_request(self._request(priority))
         if not self._tree:
             self._apply(self._own())
         elif self._valid_until is not None and asyncio.get_running_loop().time() >= self._valid_until:
@@ -194,7 +198,7 @@ class Energy:
             nr_of_phases_available=self.phase_count,
         )
 
-    def _request(self) -> EnergyFlowRequest:
+    def _request(self, priority: bool) -> EnergyFlowRequest:
         source = f"{self._module_id}/evse_board_support_caps"
         hardware = self.hardware
         root = LimitsReq(
@@ -212,6 +216,7 @@ class Energy:
             uuid=self._module_id,
             children=[],
             node_type=NodeType.Evse,
+            priority_request=True if priority else None,
             evse_state=EVSE_STATES[self._machine.state],
             schedule_import=[entry],
             schedule_export=[],

@@ -262,7 +262,7 @@ class EvseManagerSim(Module):
 
     def _entered(self, state: State) -> None:
         self.topics.state(state)
-        self.energy.refresh()
+        self.energy.entered(state)
 
     def _free_session(self) -> None:
         """disable_authentication: the EVSE presents its own token (station 2.5)."""

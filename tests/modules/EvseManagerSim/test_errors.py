@@ -156,6 +156,19 @@ async def test_mrec9_is_raised_at_a_plug_in_timeout_where_configured() -> None:
         assert charger.errors("evse") == []
 
 
+async def test_a_car_that_draws_more_than_offered_faults_the_evse_until_it_is_unplugged() -> None:
+    """A negative tolerance makes every current too high."""
+    async with Charger(soft_over_current_tolerance_percent=-60.0) as charger:
+        await charger.charge(6)
+        assert charger.errors("evse") == []
+        await asyncio.sleep(3)
+        types = [error.type for error in charger.errors("evse")]
+        assert types == ["evse_manager/MREC4OverCurrentFailure", "evse_manager/Inoperative"]
+        assert charger.kinds()[-1] == "ChargingPausedEVSE"
+        await charger.unplug()
+        assert charger.errors("evse") == []
+
+
 async def test_reservations_are_announced_shown_and_used() -> None:
     async with Charger() as charger:
         await asyncio.sleep(1)

@@ -13,7 +13,14 @@ from tests.support import traces
 
 pytestmark = pytest.mark.looptime
 
-SHOWN = {"session_event", "selected_protocol", "supported_energy_transfer_modes", "waiting_for_external_ready", "ready"}
+SHOWN = {
+    "ev_info",
+    "session_event",
+    "selected_protocol",
+    "supported_energy_transfer_modes",
+    "waiting_for_external_ready",
+    "ready",
+}
 
 
 def recorded(evse: str, variables: set[str], recording: str = "rfid_session") -> list[tuple[str, Any]]:

@@ -190,6 +190,17 @@ async def test_an_energy_manager_that_enforces_limits_takes_over_and_its_budget_
         )
 
 
+async def test_energy_is_asked_for_with_priority_at_start_plug_in_and_end() -> None:
+    async with Charger() as charger:
+        await charger.charge(5)
+        await charger.stop()
+        requests = charger.published("energy_grid", "energy_flow_request")
+        urgent = [request["evse_state"] for request in requests if request.get("priority_request")]
+        assert urgent == ["Unplugged", "WaitForAuth", "Finished"]
+        hardware = requests[0]["schedule_import"][0]["limits_to_root"]
+        assert hardware["ac_max_current_A"]["value"] == 32.0
+
+
 async def test_capabilities_of_the_energy_node_are_announced_once() -> None:
     async with Charger() as charger:
         await asyncio.sleep(3)
