@@ -366,6 +366,7 @@ async def test_a_stop_with_nothing_running_just_exits(stage: Callable) -> None:
         scene.life.interrupt()
         assert await scene.ended() == 0
         assert scene.lines[2:] == ["SIGINT_RECEIVED", "MANAGER_EXITING"]
+        assert "everest/interfaces" in scene.broker.retained
 
 
 async def test_a_stop_before_the_last_ready_suppresses_running(stage: Callable) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.everest.manager.house import DEMO, House
 from tests.everest.manager.manager_process import ManagerProcess, is_gone, wait_until
-from tests.support.mosquitto import Mosquitto, mosquitto, needs_mosquitto
+from tests.support.mosquitto import Mosquitto, mosquitto, needs_mosquitto, running_mosquitto
 
 __all__ = ["mosquitto"]
 
@@ -298,6 +298,18 @@ def test_a_standalone_module_joins_and_comes_back_under_retained_topics(house: H
             "ALL_MODULES_STARTED",
             "SIGINT_RECEIVED",
         ]
+
+
+def test_a_stack_runs_over_a_unix_socket(house: House, tmp_path: Path) -> None:
+    with running_mosquitto(tmp_path, unix_socket=True) as broker:
+        house.config(
+            f"settings: {{mqtt_broker_socket_path: {broker.socket_path}}}\nactive_modules: {{one: {{module: Demo}}}}\n",
+            "default",
+        )
+        with ManagerProcess(tmp_path, "--prefix", str(house.root)) as process:
+            process.wait_for_line("ALL_MODULES_STARTED")
+            process.signal()
+            assert process.ended() == 0
 
 
 def test_a_venv_beside_the_module_is_used(house: House, mosquitto: Mosquitto) -> None:
