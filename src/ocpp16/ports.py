@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from ocpp16.messages import AvailabilityType
@@ -137,6 +138,12 @@ class MessageLog(Protocol):
     def system(self, text: str) -> None: ...
 
     def security(self, event_type: str, timestamp: datetime, tech_info: str | None) -> None: ...
+
+    def session_started(self, session_id: str, folder: Path) -> None:
+        """A session begins; with `session_logging` its messages go to a page of their own in this folder."""
+        ...
+
+    def session_ended(self, session_id: str) -> None: ...
 
     async def close(self) -> None: ...
 

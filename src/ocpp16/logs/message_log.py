@@ -14,21 +14,25 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
 import msgspec
 
+from ocpp16.logs.html import HtmlSink, RawHtmlSink, html_file
 from ocpp16.logs.redaction import redact
 from ocpp16.logs.rotation import RotatingFile, Rotation
-from ocpp16.logs.sinks import ConsoleSink, Kind, RawSink, Record, SecuritySink, Sink, TextSink
+from ocpp16.logs.sinks import MESSAGES, ConsoleSink, Kind, RawSink, Record, SecuritySink, Sink, TextSink
 from ocpp16.messages import format_timestamp
 from ocpp16.ports import Clock
 
 logger = logging.getLogger(__name__)
 
 ROTATED_STEM = "libocpp_16"
-FORMATS = frozenset({"log", "console", "console_detailed", "callback", "security"})
+FORMATS = frozenset({"log", "html", "session_logging", "console", "console_detailed", "callback", "security"})
+INCOMPLETE_SESSION_LOG = "incomplete-ocpp.html"
+SESSION_LOG = "ocpp.html"
 LONGEST_BACKLOG = 100_000
 """Records that may wait for the writer; beyond that they are counted and dropped."""
 
@@ -37,6 +41,9 @@ class MessageDirection(StrEnum):
     ChargingStationToCSMS = "ChargingStationToCSMS"
     CSMSToChargingStation = "CSMSToChargingStation"
 
+
+Step = Callable[[], None]
+"""Something the writer does between two records."""
 
 MessageCallback = Callable[[str, MessageDirection], None]
 """The `message_callback` of the constructor (libocpp 2.1)."""
@@ -74,7 +81,8 @@ def open_message_log(
         logger.warning("LogMessagesFormat: %s not available, left out", ", ".join(unknown))
     sinks = list(_sinks(settings, directory, clock.now(), console or sys.stdout)) if settings.log_messages else []
     callback = message_callback if "callback" in settings.formats else None
-    return WrittenMessageLog(sinks, clock, callback, on_security_log_cleared)
+    sessions = settings.log_messages and "session_logging" in settings.formats
+    return WrittenMessageLog(sinks, clock, callback, on_security_log_cleared, session_logging=sessions)
 
 
 def _sinks(settings: LogSettings, directory: Path, now: datetime, console: TextIO) -> Iterable[Sink]:
@@ -86,6 +94,10 @@ def _sinks(settings: LogSettings, directory: Path, now: datetime, console: TextI
         yield TextSink(RotatingFile(directory / f"{stem}.log", rotation))
         if settings.raw:
             yield RawSink(RotatingFile(directory / f"{stem}_raw.log", rotation))
+    if "html" in settings.formats:
+        yield HtmlSink(html_file(directory / f"{stem}.html", rotation))
+        if settings.raw:
+            yield RawHtmlSink(html_file(directory / f"{stem}_raw.html", rotation))
     if "security" in settings.formats:
         yield SecuritySink(RotatingFile(directory / f"{stem}.security.log", rotation))
     if "console_detailed" in settings.formats or "console" in settings.formats:
@@ -101,16 +113,21 @@ class WrittenMessageLog:
         clock: Clock,
         callback: MessageCallback | None = None,
         on_security_log_cleared: Callable[[], None] | None = None,
+        *,
+        session_logging: bool = False,
     ) -> None:
         self._sinks = sinks
+        self._session_logging = session_logging
+        self._sessions: dict[str, tuple[Path, HtmlSink]] = {}
         self._clock = clock
         self._callback = callback
         self._on_security_log_cleared = on_security_log_cleared
         self._kinds = frozenset(kind for kind in Kind if any(sink.takes(kind) for sink in sinks))
-        self._backlog: list[Record] = []
+        self._backlog: list[Record | Step] = []
         self._dropped = 0
         self._executor: ThreadPoolExecutor | None = None
         self._writing: asyncio.Future[bool] | None = None
+        self._open_sessions: set[str] = set()
         self._failing: set[str] = set()
         self._closed = False
 
@@ -124,7 +141,7 @@ class WrittenMessageLog:
 
     def raw(self, frame: str | bytes, *, sent: bool) -> None:
         kind = Kind.RAW_SENT if sent else Kind.RAW_RECEIVED
-        if kind in self._kinds:
+        if self._wanted(kind):
             text = frame if isinstance(frame, str) else frame.decode(errors="backslashreplace")
             self._add(kind, "", redact(text))
 
@@ -136,6 +153,21 @@ class WrittenMessageLog:
         if tech_info is not None:
             event["techInfo"] = tech_info
         self._add(Kind.SECURITY, event_type, msgspec.json.encode(event).decode())
+
+    def session_started(self, session_id: str, folder: Path) -> None:
+        """From here on all messages also go to `incomplete-ocpp.html` in this folder, with `session_logging`."""
+        if not self._session_logging or self._closed:
+            return
+        self._open_sessions.add(session_id)
+        self._backlog.append(partial(self._open_session, session_id, folder))
+        self.system("Session logging started.")
+
+    def session_ended(self, session_id: str) -> None:
+        """The session's page is complete: `ocpp.html`."""
+        if session_id in self._open_sessions and not self._closed:
+            self._open_sessions.discard(session_id)
+            self._backlog.append(partial(self._end_session, session_id))
+            self._start()
 
     async def close(self) -> None:
         """Write what waits, close the files, end the thread."""
@@ -152,7 +184,7 @@ class WrittenMessageLog:
     # --- on the loop -------------------------------------------------------------------------------------------------
 
     def _message(self, kind: Kind, frame: str, action: str, direction: MessageDirection) -> None:
-        if self._callback is None and kind not in self._kinds:
+        if self._callback is None and not self._wanted(kind):
             return
         text = redact(frame)
         self._add(kind, action, text)
@@ -162,8 +194,11 @@ class WrittenMessageLog:
             except Exception:
                 logger.exception("The message callback failed")
 
+    def _wanted(self, kind: Kind) -> bool:
+        return kind in self._kinds or (bool(self._open_sessions) and kind in MESSAGES)
+
     def _add(self, kind: Kind, name: str, text: str) -> None:
-        if kind not in self._kinds or self._closed:
+        if not self._wanted(kind) or self._closed:
             return
         if len(self._backlog) >= LONGEST_BACKLOG:
             self._dropped += 1
@@ -197,26 +232,46 @@ class WrittenMessageLog:
 
     # --- in the writer's thread --------------------------------------------------------------------------------------
 
-    def _write(self, records: list[Record]) -> bool:
+    def _write(self, backlog: list[Record | Step]) -> bool:
         """True if a security log was deleted."""
         cleared = False
-        for sink in self._sinks:
-            taken = [record for record in records if sink.takes(record.kind)]
-            if taken and self._write_to(sink, taken) and isinstance(sink, SecuritySink):
-                cleared = True
+        for item in backlog:
+            if not isinstance(item, Record):
+                item()
+                continue
+            for sink in self._all_sinks():
+                if sink.takes(item.kind) and self._write_to(sink, item) and isinstance(sink, SecuritySink):
+                    cleared = True
+        for sink in self._all_sinks():
+            self._safely(sink, sink.flush)
         return cleared
 
-    def _write_to(self, sink: Sink, records: list[Record]) -> int:
-        deleted = 0
+    def _all_sinks(self) -> list[Sink]:
+        return [*self._sinks, *(sink for _, sink in self._sessions.values())]
+
+    def _write_to(self, sink: Sink, record: Record) -> int:
         try:
-            for record in records:
-                deleted += sink.write(record)
-            sink.flush()
+            deleted = sink.write(record)
         except (OSError, ValueError) as error:
             self._failed(sink, error)
-        else:
-            self._failing.discard(sink.name)
+            return 0
+        self._failing.discard(sink.name)
         return deleted
+
+    def _open_session(self, session_id: str, folder: Path) -> None:
+        path = folder / INCOMPLETE_SESSION_LOG
+        self._sessions[session_id] = (path, HtmlSink(html_file(path, Rotation())))
+
+    def _end_session(self, session_id: str) -> None:
+        path, sink = self._sessions.pop(session_id)
+        self._safely(sink, sink.close)
+        self._safely(sink, lambda: path.rename(path.with_name(SESSION_LOG)))
+
+    def _safely(self, sink: Sink, action: Callable[[], object]) -> None:
+        try:
+            action()
+        except (OSError, ValueError) as error:
+            self._failed(sink, error)
 
     def _failed(self, sink: Sink, error: Exception) -> None:
         if sink.name not in self._failing:
@@ -224,8 +279,5 @@ class WrittenMessageLog:
             self._failing.add(sink.name)
 
     def _close_sinks(self) -> None:
-        for sink in self._sinks:
-            try:
-                sink.close()
-            except (OSError, ValueError) as error:
-                self._failed(sink, error)
+        for sink in self._all_sinks():
+            self._safely(sink, sink.close)

@@ -6,6 +6,7 @@ What is deleted is the oldest by that suffix, not by the order of names (libocpp
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,7 +40,7 @@ class RotatingFile:
         """Append; returns how many old files were deleted to make room. Raises OSError."""
         file = self._file or self._open()
         deleted = 0
-        if 0 < self._rotation.maximum_size <= file.tell():
+        if 0 < self._rotation.maximum_size <= file.tell() and file.tell() > len(self._header.encode()):
             deleted = self._rotate(now)
             file = self._file or self._open()
         file.write(text)
@@ -60,11 +61,22 @@ class RotatingFile:
 
     def _open(self) -> TextIO:
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._take_back_footer()
         file = self._path.open("a", encoding="utf-8", errors="backslashreplace")
         if file.tell() == 0:
             file.write(self._header)
         self._file = file
         return file
+
+    def _take_back_footer(self) -> None:
+        """A file of an earlier run is continued before its footer."""
+        footer = self._footer.encode()
+        if not footer or not self._path.exists() or self._path.stat().st_size < len(footer):
+            return
+        with self._path.open("r+b") as file:
+            end = file.seek(-len(footer), os.SEEK_END)
+            if file.read() == footer:
+                file.truncate(end)
 
     def _rotate(self, now: datetime) -> int:
         self.close()

@@ -43,7 +43,8 @@ ROUTES = {
 }
 _COLOURS = {Kind.SENT: "\033[1;35m", Kind.RECEIVED: "\033[1;36m", Kind.SYSTEM: "\033[1;32m"}
 _NO_COLOUR = "\033[0m"
-_MESSAGES = frozenset({Kind.SENT, Kind.RECEIVED, Kind.SYSTEM})
+MESSAGES = frozenset({Kind.SENT, Kind.RECEIVED, Kind.SYSTEM})
+RAW = frozenset({Kind.RAW_SENT, Kind.RAW_RECEIVED, Kind.SYSTEM})
 
 
 class Sink(Protocol):
@@ -88,7 +89,7 @@ class FileSink:
 class TextSink(FileSink):
     """`log`: a line with time, route and name, then the JSON, then a blank line."""
 
-    kinds = _MESSAGES
+    kinds = MESSAGES
     name = "log"
 
     def text(self, record: Record) -> str:
@@ -101,7 +102,7 @@ class TextSink(FileSink):
 class RawSink(FileSink):
     """`<stem>_raw.log`: every frame as it came, also those that cannot be read (DEPARTURE 47)."""
 
-    kinds = frozenset({Kind.RAW_SENT, Kind.RAW_RECEIVED, Kind.SYSTEM})
+    kinds = RAW
     name = "raw log"
 
     def text(self, record: Record) -> str:
@@ -130,7 +131,7 @@ class ConsoleSink:
         self._coloured = stream.isatty()
 
     def takes(self, kind: Kind) -> bool:
-        return kind in _MESSAGES
+        return kind in MESSAGES
 
     def write(self, record: Record) -> int:
         origin, _ = ROUTES[record.kind]

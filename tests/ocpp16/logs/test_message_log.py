@@ -211,3 +211,114 @@ async def test_what_is_logged_before_closing_is_on_disk_after_it(tmp_path: Path)
     text = (tmp_path / f"{STEM}.log").read_text()
     assert all(f" Name{number}\n" in text for number in range(500))
     assert "TooLate" not in text
+
+
+# --- html ------------------------------------------------------------------------------------------------------------
+
+
+async def test_the_html_log_is_one_table_with_a_row_per_message(tmp_path: Path) -> None:
+    log = log_to(tmp_path, "html")
+    log.system("Connected")
+    log.sent('[2,"1","DataTransfer",{"vendorId":"<script>&"}]', "DataTransfer")
+    log.received(ANSWER, "HeartbeatResponse")
+    await log.close()
+    page = (tmp_path / f"{STEM}.html").read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    assert "<title>EVerest OCPP log session</title>" in page
+    assert page.endswith("</table></body></html>\n")
+    assert (
+        '<tr class="ChargePoint"><td>2026-01-01T12:00:00.000Z</td><td>ChargePoint->CentralSystem</td>'
+        "<td>DataTransfer</td><td></td><td><pre>".replace("->", "-&gt;")
+    ) in page
+    assert '<tr class="CentralSystem">' in page
+    assert '<tr class="SYS">' in page
+    assert '"vendorId": "&lt;script&gt;&amp;"' in page
+    assert page.count("<script>") == 1
+
+
+async def test_a_html_log_that_is_continued_stays_one_page(tmp_path: Path) -> None:
+    for _ in range(3):
+        log = log_to(tmp_path, "html", rotation=True)
+        log.sent(FRAME, "Heartbeat")
+        await log.close()
+    page = (tmp_path / "libocpp_16.html").read_text()
+    assert page.count("</html>") == page.count("<!DOCTYPE html>") == 1
+    assert page.count('<tr class="ChargePoint">') == 3
+    assert page.endswith("</html>\n")
+
+
+async def test_rotated_html_files_are_whole_pages(tmp_path: Path) -> None:
+    log = log_to(tmp_path, "html", rotation=True, maximum_file_size=100)
+    for _ in range(2):
+        log.sent(FRAME, "Heartbeat")
+    await log.close()
+    pages = [path.read_text() for path in tmp_path.iterdir()]
+    assert len(pages) == 2
+    assert all(page.startswith("<!DOCTYPE") and page.endswith("</html>\n") for page in pages)
+
+
+async def test_the_raw_html_log_comes_with_the_raw_key(tmp_path: Path) -> None:
+    log = log_to(tmp_path, "html", raw=True)
+    log.raw("<garbage>", sent=False)
+    await log.close()
+    assert "<pre>&lt;garbage&gt;</pre>" in (tmp_path / f"{STEM}_raw.html").read_text()
+
+
+# --- sessions --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_session_has_its_own_page_from_its_start_to_its_end(tmp_path: Path) -> None:
+    log = log_to(tmp_path / "logs", "session_logging")
+    log.sent(FRAME, "Before")
+    log.session_started("s1", tmp_path / "s1")
+    log.sent(FRAME, "During")
+    await asyncio.sleep(1)
+    assert "During" in (tmp_path / "s1" / "incomplete-ocpp.html").read_text()
+    log.session_ended("s1")
+    log.sent(FRAME, "After")
+    await log.close()
+    assert [path.name for path in (tmp_path / "s1").iterdir()] == ["ocpp.html"]
+    page = (tmp_path / "s1" / "ocpp.html").read_text()
+    assert "Session logging started." in page
+    assert "During" in page
+    assert "Before" not in page
+    assert "After" not in page
+    assert page.endswith("</html>\n")
+    assert not (tmp_path / "logs").exists()
+
+
+async def test_sessions_at_the_same_time_each_get_all_messages(tmp_path: Path) -> None:
+    log = log_to(tmp_path / "logs", "session_logging", "log")
+    for session in ("s1", "s2"):
+        log.session_started(session, tmp_path / session)
+    log.sent(FRAME, "Both")
+    log.session_ended("s1")
+    await log.close()
+    assert "Both" in (tmp_path / "s1" / "ocpp.html").read_text()
+    assert "Both" in (tmp_path / "s2" / "incomplete-ocpp.html").read_text()
+    assert "Both" in (tmp_path / "logs" / f"{STEM}.log").read_text()
+
+
+@pytest.mark.parametrize("settings", [{"log_messages": False}, {}])
+async def test_without_session_logging_there_is_no_page(tmp_path: Path, settings: dict[str, bool]) -> None:
+    formats = ("session_logging",) if settings else ("log",)
+    log = log_to(tmp_path / "logs", *formats, **settings)
+    log.session_started("s1", tmp_path / "s1")
+    log.sent(FRAME, "During")
+    log.session_ended("s1")
+    await log.close()
+    assert not (tmp_path / "s1").exists()
+
+
+async def test_a_session_folder_that_cannot_be_written_harms_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    log = log_to(tmp_path, "session_logging", "log")
+    log.session_started("s1", tmp_path / "file")
+    log.sent(FRAME, "Heartbeat")
+    log.session_ended("s1")
+    log.session_ended("s1")
+    await log.close()
+    assert "Heartbeat" in (tmp_path / f"{STEM}.log").read_text()
+    assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 1
