@@ -129,24 +129,30 @@ class Bus:
                 if not waiting.done():
                     waiting.set_result(envelope)
             case _:
-                self._deliver(envelope)
+                self._deliver(envelope, message.filters)
 
-    def _deliver(self, envelope: Envelope) -> None:
-        listeners = [item for item in self._listening(envelope.topic) if envelope.kind in item.kinds]
+    def _deliver(self, envelope: Envelope, filters: tuple[str, ...] | None) -> None:
+        listeners = [item for item in self._listening(envelope.topic, filters) if envelope.kind in item.kinds]
         if not listeners:
             self.deviations.warn(envelope.topic, f"unexpected {envelope.name}", level=logging.DEBUG)
         for listener in listeners:
             self._enqueue(envelope.topic, _Job(partial(listener.handler, envelope), listener.place))
 
-    def _listening(self, topic: str) -> list[Listener]:
-        found = self._listeners.get(topic, [])
+    def _listening(self, topic: str, filters: tuple[str, ...] | None) -> list[Listener]:
+        """Who hears a copy: all that match, or of those the ones it was sent for."""
+        found = self._listeners.get(topic, []) if filters is None or topic in filters else []
         if not self._wild_listeners:
             return found
-        wild = [item for name, items in self._wild_listeners.items() if matches(name, topic) for item in items]
-        return found + wild
+        wild = [name for name in self._wild_listeners if (matches(name, topic) if filters is None else name in filters)]
+        return found + [item for name in wild for item in self._wild_listeners[name]]
 
     def _deliver_external(self, message: Message) -> None:
-        handlers = [handler for topic_filter, handler in self._external if matches(topic_filter, message.topic)]
+        wanted = message.filters
+        handlers = [
+            handler
+            for topic_filter, handler in self._external
+            if (matches(topic_filter, message.topic) if wanted is None else topic_filter in wanted)
+        ]
         if not handlers:
             self.deviations.warn(message.topic, "unexpected message without envelope", level=logging.DEBUG)
             return

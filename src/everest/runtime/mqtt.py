@@ -16,6 +16,8 @@ from collections.abc import AsyncIterator
 from typing import Any, NamedTuple, cast
 
 import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
@@ -48,10 +50,20 @@ class _Inbox(asyncio.Queue[aiomqtt.Message]):
         super().__init__()
         self.messages: deque[Message] = deque()
         self.changed = asyncio.Event()
+        self._identifiers: dict[tuple[str, ...], int] = {}
+        self._filters: dict[int, tuple[str, ...]] = {}
+
+    def identify(self, topic_filters: tuple[str, ...]) -> int:
+        """An identifier that the broker puts on every message it sends for these filters (MQTT 5 §3.8.2.1.2)."""
+        identifier = self._identifiers.setdefault(topic_filters, len(self._identifiers) + 1)
+        self._filters[identifier] = topic_filters
+        return identifier
 
     def put_nowait(self, item: aiomqtt.Message) -> None:
         payload = item.payload if isinstance(item.payload, bytes) else bytes(item.payload or b"")
-        self.messages.append(Message(item.topic.value, payload, bool(item.retain)))
+        identifiers = getattr(item.properties, "SubscriptionIdentifier", ())
+        filters = tuple(name for number in identifiers for name in self._filters.get(number, ())) or None
+        self.messages.append(Message(item.topic.value, payload, bool(item.retain), filters))
         self.changed.set()
 
 
@@ -152,9 +164,11 @@ class MqttTransport:
 
     async def subscribe(self, *topic_filters: str, qos: int = 2) -> None:
         client = self._connected()
+        properties = Properties(PacketTypes.SUBSCRIBE)  # type: ignore[no-untyped-call]
+        properties.SubscriptionIdentifier = self._inbox.identify(topic_filters)
         wanted = [(topic_filter, SubscribeOptions(qos=qos)) for topic_filter in topic_filters]
         try:
-            codes = await client.subscribe(wanted)
+            codes = await client.subscribe(wanted, properties=properties)
         except aiomqtt.MqttError as error:
             raise self._lost or BrokerLost(f"the MQTT broker at {self.address} does not answer ({error})") from None
         for topic_filter, code in zip(topic_filters, codes, strict=False):

@@ -12,11 +12,16 @@ from typing import NamedTuple, Protocol
 
 
 class Message(NamedTuple):
-    """One message as it came from the broker; `retain` is true when the broker had kept it."""
+    """One message as it came from the broker; `retain` is true when the broker had kept it.
+
+    Brokers may send one copy per matching subscription. `filters`: this copy was sent for these subscriptions and no
+    others; None: it is the only one and stands for every subscription that matches its topic.
+    """
 
     topic: str
     payload: bytes
     retain: bool = False
+    filters: tuple[str, ...] | None = None
 
 
 class Transport(Protocol):
@@ -34,7 +39,10 @@ class Transport(Protocol):
         ...
 
     async def subscribe(self, *topic_filters: str, qos: int = 2) -> None:
-        """Subscribe and wait until the broker has confirmed; retained messages follow. Errors: BrokerLost."""
+        """Subscribe and wait until the broker has confirmed; retained messages follow. Errors: BrokerLost.
+
+        Filters of one call share their mark in `Message.filters`: those that may overlap take a call each.
+        """
         ...
 
     async def unsubscribe(self, *topic_filters: str) -> None:
