@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,7 +24,7 @@ from everest.manager.errors import BootError, ManagerError
 from everest.manager.fifo import State, StatusFifo
 from everest.manager.lifecycle import Lifecycle, LifecycleOptions, report
 from everest.manager.model import Stack
-from everest.manager.processes import ProcessLauncher
+from everest.manager.processes import ProcessLauncher, by_hand
 from everest.manager.settings import Settings
 from everest.manager.signals import stop_signals
 from everest.runtime import logs
@@ -190,6 +190,14 @@ def load(config_file: Path, options: config.LoadOptions) -> Stack:
     return stack
 
 
+def tell_standalone(stack: Stack, ignored: Collection[str], tell: Callable[[str], None]) -> None:
+    """Say how each standalone module is started by hand."""
+    for module in stack.modules.values():
+        if module.standalone and module.id not in ignored:
+            line = by_hand(module, stack.manifests[module.name], stack.settings)
+            tell(f"module {module.printable} is started by hand{': ' if line else ''}{line}")
+
+
 async def serve(stack: Stack, options: config.LoadOptions, flow: LifecycleOptions, fifo: StatusFifo) -> int:
     """Run the stack over the configured broker until it ends."""
     bus = ManagerBus(mqtt_transport(stack.settings), stack.settings.everest_prefix)
@@ -197,6 +205,7 @@ async def serve(stack: Stack, options: config.LoadOptions, flow: LifecycleOption
     lifecycle = Lifecycle(
         stack, bus, launcher, fifo=fifo, options=flow, reload=lambda: load(stack.config_file, options)
     )
+    tell_standalone(stack, flow.ignore, logger.info)
     with stop_signals(lifecycle.interrupt, launcher.kill):
         return await lifecycle.run()
 

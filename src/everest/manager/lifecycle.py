@@ -208,8 +208,6 @@ class Lifecycle:
         spawned = [current.stack.modules[module_id] for module_id in sorted(current.expected - current.standalone)]
         for module in spawned:
             self._launcher.prepare(module, current.stack.manifests[module.name])
-        for module_id in sorted(current.standalone):
-            logger.info("module %s is standalone: start it by hand", current.stack.modules[module_id].printable)
         for module in spawned:
             self._launcher.start(module, self._module_exited)
 

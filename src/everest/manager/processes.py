@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import logging
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -130,6 +131,18 @@ def _python_environment(environment: dict[str, str], program: Program, settings:
         environment["VIRTUAL_ENV_PROMPT"] = "venv"
         environment.pop("PYTHONHOME", None)
         environment["PATH"] = os.pathsep.join([str(program.venv / "bin"), environment.get("PATH", os.defpath)])
+
+
+def by_hand(module: ModuleConfig, manifest: Manifest, settings: Settings) -> str:
+    """The shell line that starts a standalone module against this broker; empty when it has no program here."""
+    try:
+        program = program_of(module, manifest, settings)
+    except BootError:
+        return ""
+    own = environment_of(module, program, settings, {})
+    words = [f"{name}={shlex.quote(value)}" for name, value in own.items() if name not in ("PATH", "NODE_PATH")]
+    argv = [program.executable, *program.argv[1:]] if program.executable is not None else program.argv
+    return " ".join([*words, *map(shlex.quote, argv)])
 
 
 @dataclass(slots=True)

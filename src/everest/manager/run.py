@@ -161,6 +161,7 @@ class Run:
         self._kills.append(launcher.kill)
         bus = ManagerBus(context.transport(), context.everest_prefix)
         arguments = self._arguments
+        cli.tell_standalone(context.stack, arguments.ignore or (), say)
         options = LifecycleOptions(
             ignore=frozenset(arguments.ignore or ()),
             retain_topics=arguments.retain_topics,
