@@ -87,7 +87,8 @@ class NetworkTransfer:
             raise TransferError(f"scheme {place.scheme!r} is not supported, use http, https, ftp or ftps")
         auth = httpx.BasicAuth(place.user, place.password or "") if place.user is not None else None
         timeout = httpx.Timeout(IDLE_TIMEOUT, connect=self._connect_timeout)
-        return httpx.AsyncClient(auth=auth, timeout=timeout, follow_redirects=True)
+        headers = {"Accept-Encoding": "identity"}
+        return httpx.AsyncClient(auth=auth, timeout=timeout, headers=headers, follow_redirects=True)
 
     @staticmethod
     async def _in_thread(move: Callable[[Callable[[], None]], None]) -> None:
@@ -107,7 +108,7 @@ class NetworkTransfer:
 
 async def _write(response: httpx.Response, target: Path) -> None:
     with target.open("wb") as file:
-        async for chunk in response.aiter_bytes(CHUNK):
+        async for chunk in response.aiter_raw(CHUNK):
             await asyncio.to_thread(file.write, chunk)
 
 
