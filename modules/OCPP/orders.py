@@ -149,7 +149,7 @@ class Orders:
         )
 
     async def reserve_now(
-        self, reservation_id: int, connector: int, expiry_date: Any, id_tag: str, parent_id: str | None = None
+        self, reservation_id: int, connector: int, expiry_date: str, id_tag: str, parent_id: str | None = None
     ) -> m.ReservationStatus:
         place = self._place(connector) if connector else None
         if connector and place is None:
@@ -157,7 +157,7 @@ class Orders:
         request = bus_reservation.Reservation(
             reservation_id=reservation_id,
             id_token=id_tag,
-            expiry_time=format_time(expiry_date),
+            expiry_time=expiry_date,
             parent_id_token=parent_id,
             evse_id=None if place is None else place.evse_id,
         )
