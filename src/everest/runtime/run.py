@@ -87,6 +87,7 @@ class ModuleRun:
         self._reported_ready = False
         self._started = False
         self._ending = False
+        self._farewell: asyncio.Task[None] | None = None
         topics = Topics(with_slash(prefix))
         self._bus = Bus(
             transport, topics, module_id, external_prefix=external_prefix, dialect=dialect, failed=self._failed
@@ -101,7 +102,8 @@ class ModuleRun:
             await self._end_quietly()
             raise
         finally:
-            self._outcome.cancel()
+            if not self._outcome.cancel() and not self._outcome.cancelled():
+                self._outcome.exception()
             await self._bus.stop()
             await self._transport.close()
 
@@ -218,7 +220,7 @@ class ModuleRun:
             return
         self._ending = True
         logger.info("module %s: %s", self._id, why)
-        self._bus.start(self._end_orderly(status), name=f"{self._id} shutdown handler")
+        self._farewell = self._bus.start(self._end_orderly(status), name=f"{self._id} shutdown handler")
 
     async def _end_orderly(self, status: int) -> None:
         """Bus 2.4: the handler runs with commands still working, then calls fail, then the module disconnects."""
@@ -231,9 +233,11 @@ class ModuleRun:
 
     async def _end_quietly(self) -> None:
         """As SIGTERM ends a module: no further bus messages, the handler has a few seconds."""
+        farewell, self._ending = self._farewell, True
         self._bus.mute()
-        if self._module is not None and not self._ending:
-            self._ending = True
+        if farewell is not None:
+            await self._within_limit("the shutdown handler", lambda: asyncio.wait_for(farewell, None))
+        elif self._module is not None:
             await self._within_limit("the shutdown handler", self._module.shutdown)
 
     async def _within_limit(self, what: str, action: Callable[[], Awaitable[None]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -461,6 +462,50 @@ async def test_leaving_the_bench_is_a_sigterm_the_handler_runs_and_nothing_is_sa
         b.broker.watch(seen.append)
     assert module.life == ["created", "init", "ready", "shutdown"]
     assert seen == []
+
+
+async def test_a_call_that_waits_at_the_end_fails_without_noise(caplog: pytest.LogCaptureFixture) -> None:
+    async with bench() as b:
+
+        async def never(args: Any) -> None:
+            await asyncio.Event().wait()
+
+        b.answer("kvs/main", "load", never)
+        b.module.spawn(doubler(b).stores[0].load("ab"), name="asking")
+        await b.next_call("kvs/main", "load")
+    del b
+    gc.collect()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "CRITICAL"] == []
+    assert "never retrieved" not in caplog.text
+
+
+async def test_a_signal_during_a_graceful_shutdown_waits_for_its_handler() -> None:
+    async with bench() as b:
+        module = doubler(b)
+        begun = asyncio.Event()
+
+        async def shutdown() -> None:
+            begun.set()
+            await asyncio.sleep(0.02)
+            module.life.append("shutdown")
+
+        module.shutdown = shutdown  # type: ignore[method-assign]
+        b.send_shutdown()
+        await asyncio.wait_for(begun.wait(), 5)
+    assert module.life.count("shutdown") == 1
+
+
+@pytest.mark.looptime
+async def test_a_shutdown_handler_that_takes_too_long_is_cut_off_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    async with bench() as b:
+
+        async def shutdown() -> None:
+            await asyncio.sleep(3600)
+
+        b.module.shutdown = shutdown  # type: ignore[method-assign]
+        begin = asyncio.get_running_loop().time()
+    assert 3 <= asyncio.get_running_loop().time() - begin < 4
+    assert "took longer than 3 s" in caplog.text
 
 
 async def test_spawned_tasks_are_cancelled_at_the_end_and_named() -> None:
