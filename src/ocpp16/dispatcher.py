@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import msgspec
 
 from ocpp16 import queue
-from ocpp16.errors import ConnectionLost
+from ocpp16.errors import ConnectionLost, UsageError
 from ocpp16.messages import Request
 from ocpp16.messages.codec import PayloadError, decode_request, encode_payload
 from ocpp16.outcome import (
@@ -158,11 +158,17 @@ class MessageDispatcher:
     # --- the connection and the registration -------------------------------------------------------------------------
 
     def connected(self, send: SendFrame | None = None) -> None:
-        """A connection is open. On a reconnect sending starts after MessageQueueResumeDelay (libocpp 3.8.4)."""
+        """A connection is open. On a reconnect sending starts after MessageQueueResumeDelay (libocpp 3.8.4).
+
+        UsageError if there is no `send`, neither here nor from the constructor.
+        """
+        send = send or self._default_send
+        if send is None:
+            raise UsageError("connected() needs a function that sends frames")
         if self._connection:
             self._resume_at = asyncio.get_running_loop().time() + self._settings.message_queue_resume_delay
         self._connection += 1
-        self._send = send or self._default_send
+        self._send = send
         self._start()
 
     def disconnected(self) -> None:
@@ -229,6 +235,8 @@ class MessageDispatcher:
         if changes:
             await self._store.apply(changes)
         if message is not None:
+            if boot:
+                self._waitlist.drop_boot_notifications()
             self._waitlist.insert(Waiting(message, before_accepted=before_accepted or boot, persistent=queueable))
             await self._thin()
         return message

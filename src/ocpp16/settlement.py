@@ -45,7 +45,10 @@ class DispatcherHooks(Protocol):
         ...
 
     async def after_answer(self, message: QueuedMessage, request: Request, outcome: Outcome) -> None:
-        """Side effects after that commit (callbacks, timers). The next CALL is sent when this has returned."""
+        """Side effects after that commit (callbacks, timers). The next CALL is sent when this has returned.
+
+        So it must not wait for a `call` of its own: that would wait for the line which waits for this.
+        """
         ...
 
 

@@ -61,6 +61,12 @@ class Waitlist:
             self.forget(key)
         return waiting
 
+    def drop_boot_notifications(self) -> None:
+        """A new BootNotification stands for one that waits to be repeated."""
+        for waiting in self.queues.normal:
+            if waiting.is_boot:
+                self.take(waiting.message.key)
+
     def forget(self, key: int) -> None:
         """The end of a message that was drawn."""
         self._tickets.pop(key, None)

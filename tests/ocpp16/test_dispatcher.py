@@ -580,6 +580,16 @@ async def test_boot_notification_is_repeated_every_60_s_without_limit(bench: Ben
     assert len(ids) == 5
 
 
+async def test_a_new_boot_notification_stands_for_one_that_waits_to_be_repeated(bench: Bench) -> None:
+    await bench.online(accepted=False)
+    await bench.dispatcher.enqueue(boot())
+    bench.refuse(await bench.next("BootNotification"))
+    await asyncio.sleep(10)
+    await bench.dispatcher.enqueue(boot())
+    bench.answer(await bench.next("BootNotification"), {"status": "Accepted", "interval": 300, **NOW})
+    await bench.silence(600)
+
+
 async def test_changed_attempts_take_effect_at_once(bench: Bench) -> None:
     await bench.online()
     await bench.dispatcher.enqueue(stop_transaction())

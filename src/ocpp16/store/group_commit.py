@@ -45,8 +45,12 @@ class GroupCommit(Generic[Job]):
     def _start(self) -> None:
         batch, self._waiting = self._waiting, []
         loop = asyncio.get_running_loop()
-        self._running = loop.run_in_executor(self._executor, self._commit, [job for job, _ in batch])
-        self._running.add_done_callback(partial(self._ended, batch))
+        try:
+            self._running = loop.run_in_executor(self._executor, self._commit, [job for job, _ in batch])
+        except RuntimeError as error:  # the executor was shut down under us
+            _tell(batch, [StoreError(f"The commit cannot be started: {error}")] * len(batch))
+        else:
+            self._running.add_done_callback(partial(self._ended, batch))
 
     def _ended(self, batch: _Batch[Job], running: asyncio.Future[Results]) -> None:
         self._running = None
@@ -58,10 +62,14 @@ class GroupCommit(Generic[Job]):
             results = [StoreError(f"The commit failed: {error!r}")] * len(batch)
         except asyncio.CancelledError:
             results = [StoreError("The commit was cancelled")] * len(batch)
-        for (_, done), failure in zip(batch, results, strict=True):
-            if done.done():
-                continue
-            if failure is None:
-                done.set_result(None)
-            else:
-                done.set_exception(failure)
+        _tell(batch, results)
+
+
+def _tell(batch: _Batch[Job], results: Results) -> None:
+    for (_, done), failure in zip(batch, results, strict=True):
+        if done.done():
+            continue
+        if failure is None:
+            done.set_result(None)
+        else:
+            done.set_exception(failure)

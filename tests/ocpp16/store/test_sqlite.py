@@ -244,6 +244,15 @@ async def test_a_commit_that_fails_as_a_whole_fails_all_its_writers_and_the_next
     await store.close()
 
 
+async def test_a_shared_worker_that_is_gone_is_an_error_and_no_hang(path: Path) -> None:
+    executor = ThreadPoolExecutor(max_workers=1)
+    store = SqliteStore(path, executor=executor)
+    await store.open()
+    executor.shutdown()
+    with pytest.raises(StoreError, match="cannot be started"):
+        await store.apply([SetAvailability(1, OPERATIVE)])
+
+
 async def test_a_store_that_failed_to_open_can_be_opened_when_the_fault_is_mended(path: Path) -> None:
     path.write_text("no database at all, not in the least, far from it" * 10)
     store = SqliteStore(path)
