@@ -165,6 +165,7 @@ class EventHandlers:
     # --- charging ----------------------------------------------------------------------------------------------------
 
     async def on_suspend_charging_ev(self, connector: int, info: str | None = None) -> None:
+        """The EV takes no energy."""
         await self._event("on_suspend_charging_ev", connector, _E.PauseChargingEV, info)
 
     async def on_suspend_charging_evse(self, connector: int, info: str | None = None) -> None:
@@ -178,11 +179,13 @@ class EventHandlers:
                 core.statuses.submit(connector, _E.PauseChargingEVSE, info)
 
     async def on_resume_charging(self, connector: int) -> None:
+        """Energy flows."""
         await self._event("on_resume_charging", connector, _E.StartCharging)
 
     # --- errors ------------------------------------------------------------------------------------------------------
 
     async def on_error(self, connector: int, error: ErrorInfo) -> None:
+        """An error is active; a fault makes the connector Faulted. A known uuid is ignored."""
         self._check_connector(connector)
         if self._core is None:
             self._connectors[connector].raise_error(error)
@@ -191,6 +194,7 @@ class EventHandlers:
             await self._core.statuses.raise_error(connector, error)
 
     async def on_error_cleared(self, connector: int, uuid: str) -> None:
+        """The error of this uuid is over; an unknown uuid is ignored."""
         self._check_connector(connector)
         if self._core is None:
             self._connectors[connector].clear_error(uuid, report_cleared=False)
@@ -199,6 +203,7 @@ class EventHandlers:
             await self._core.statuses.clear_error(connector, uuid)
 
     async def on_all_errors_cleared(self, connector: int) -> None:
+        """No error of this connector is active any more."""
         self._check_connector(connector)
         if self._core is None:
             self._connectors[connector].clear_all_errors()
@@ -225,9 +230,11 @@ class EventHandlers:
             )
 
     async def on_reservation_start(self, connector: int) -> None:
+        """The connector is reserved."""
         await self._event("on_reservation_start", connector, _E.ReserveConnector)
 
     async def on_reservation_end(self, connector: int) -> None:
+        """The reservation is over, used or not."""
         await self._event("on_reservation_end", connector, _E.ReservationEnd)
 
     async def on_enabled(self, connector: int) -> None:

@@ -38,11 +38,13 @@ class Information:
         )
 
     async def update_modem_information(self, iccid: str | None = None, imsi: str | None = None) -> None:
+        """Overwrite iccid and imsi; None keeps a value. Persisted."""
         await self._store_texts((keys.ICCID, iccid), (keys.IMSI, imsi))
 
     async def update_meter_information(
         self, meter_serialnumber: str | None = None, meter_type: str | None = None
     ) -> None:
+        """Overwrite what BootNotification says of the meter; None keeps a value. Persisted."""
         await self._store_texts((keys.MeterSerialNumber, meter_serialnumber), (keys.MeterType, meter_type))
 
     async def _store_texts(self, *values: tuple[Key[str] | Key[str | None], str | None]) -> None:

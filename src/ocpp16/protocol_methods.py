@@ -69,16 +69,19 @@ class ProtocolMethods:
     async def data_transfer_pnc_get_15118_ev_certificate(
         self, connector: int, exi_request: str, iso15118_schema_version: str, certificate_action: Any
     ) -> None:
+        """Raises NotSupportedError: Plug & Charge comes with a later version."""
         raise NotSupportedError("contract certificates need Plug & Charge, which this version does not have")
 
     async def get_all_composite_charging_schedules(
         self, duration_s: int, unit: ChargingRateUnitType = ChargingRateUnitType.A
     ) -> Mapping[int, Any]:
+        """Raises NotSupportedError: smart charging comes with a later version."""
         raise NotSupportedError("composite schedules need SmartCharging, which this version does not have")
 
     async def get_all_enhanced_composite_charging_schedules(
         self, duration_s: int, unit: ChargingRateUnitType = ChargingRateUnitType.A
     ) -> Mapping[int, Any]:
+        """Raises NotSupportedError: smart charging comes with a later version."""
         raise NotSupportedError("composite schedules need SmartCharging, which this version does not have")
 
     # --- not in libocpp: for an integrator that starts while EVSEs are charging ---------------------------------------

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ocpp16 import ChargePoint, Configuration, Measurement, PhaseValues, Powermeter
+from ocpp16.configuration import keys
 from ocpp16.connection.options import ConnectionOptions
 from ocpp16.errors import ConnectionFailed, ConnectionLost
 from ocpp16.messages import Reason, format_timestamp
@@ -81,15 +82,12 @@ def configuration(clock: VirtualClock | None = None, **overrides: Any) -> Config
     """The table above with keys replaced by name; None takes a key out."""
     sections = {name: dict(values) for name, values in CONFIGURATION.items()}
     for key, value in overrides.items():
-        section = next((s for s, values in sections.items() if key in values), None) or SECTION_OF.get(key, "Internal")
+        section = keys.TABLE[key].section
         if value is None:
             sections[section].pop(key, None)
         else:
             sections[section][key] = value
     return Configuration.load(sections, clock=clock or VirtualClock())
-
-
-SECTION_OF = {"MaxEnergyOnInvalidId": "Core", "DisableSecurityEventNotifications": "Security"}
 
 
 Answer = dict[str, Any] | tuple[str, str] | Callable[[dict[str, Any]], Any] | object
