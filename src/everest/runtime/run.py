@@ -87,6 +87,7 @@ class ModuleRun:
         self._reported_ready = False
         self._started = False
         self._ending = False
+        self._quiet = False
         self._farewell: asyncio.Task[None] | None = None
         topics = Topics(with_slash(prefix))
         self._bus = Bus(
@@ -125,9 +126,12 @@ class ModuleRun:
 
     def _failed(self, error: BaseException, place: str) -> None:
         """A handler or task raised: the module ends, with the first failure as the reason."""
-        if self._outcome.done() or (self._ending and _is_shutdown(error)):
+        if self._ending and _is_shutdown(error):
+            logger.debug("module %s, while ending: %s: %r", self._id, place, error)
+            return
+        if self._outcome.done() or self._quiet:
             if not isinstance(error, TransportError):
-                logger.error("module %s, while ending: %s: %r", self._id, place, error)
+                logger.error("module %s, while ending: %s: %r", self._id, place, error, exc_info=error)
             return
         clear = isinstance(error, TransportError | StartupError)
         if clear or (isinstance(error, ApiError) and not self._reported_ready):
@@ -233,7 +237,7 @@ class ModuleRun:
 
     async def _end_quietly(self) -> None:
         """As SIGTERM ends a module: no further bus messages, the handler has a few seconds."""
-        farewell, self._ending = self._farewell, True
+        farewell, self._ending, self._quiet = self._farewell, True, True
         self._bus.mute()
         if farewell is not None:
             await self._within_limit("the shutdown handler", lambda: asyncio.wait_for(farewell, None))

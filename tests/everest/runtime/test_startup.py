@@ -88,6 +88,21 @@ async def test_the_messages_of_the_start_are_those_of_the_reference() -> None:
     assert sent["everest/modules/doubler/ready"] == {"msg_type": "ModuleReady", "data": True}
 
 
+async def test_the_response_topic_is_subscribed_before_the_first_call_and_only_once() -> None:
+    async with started(Manager(MemoryBroker())) as (module, recorder):
+        assert isinstance(module, Doubler)
+        begin = len(recorder.log)
+        calls = [asyncio.create_task(module.stores[0].load("ab")) for _ in range(2)]
+        for _ in range(20):
+            await asyncio.sleep(0)
+        command = "everest/modules/kvs/impl/main/cmd/load"
+        subscribed = f"subscribe {command}/response/doubler 2"
+        assert recorder.log[begin:] == [subscribed, f"publish {command} 2", f"publish {command} 2"]
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+
+
 async def test_dialect_a_is_spoken_when_asked_for() -> None:
     manager = Manager(MemoryBroker(), dialect=Dialect.A)
     async with started(manager, dialect=Dialect.A):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -475,8 +476,20 @@ async def test_a_call_that_waits_at_the_end_fails_without_noise(caplog: pytest.L
         await b.next_call("kvs/main", "load")
     del b
     gc.collect()
-    assert [record.getMessage() for record in caplog.records if record.levelname == "CRITICAL"] == []
-    assert "never retrieved" not in caplog.text
+    assert [record.getMessage() for record in caplog.records if record.levelno > logging.INFO] == []
+
+
+async def test_what_goes_wrong_while_a_signal_ends_the_module_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async with bench() as b:
+        module = doubler(b)
+
+        async def shutdown() -> None:
+            module.spawn(async_boom(), name="last words")
+            await asyncio.sleep(0.01)
+
+        module.shutdown = shutdown  # type: ignore[method-assign]
+    [line] = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert "last words" in line.getMessage() and line.exc_info
 
 
 async def test_a_signal_during_a_graceful_shutdown_waits_for_its_handler() -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
@@ -204,6 +205,7 @@ class Recorder:
         return self._inner.messages()
 
     async def subscribe(self, *topic_filters: str, qos: int = 2) -> None:
+        await asyncio.sleep(0)
         self.log += [f"subscribe {topic_filter} {qos}" for topic_filter in topic_filters]
         await self._inner.subscribe(*topic_filters, qos=qos)
 
