@@ -471,6 +471,17 @@ async def test_changes_that_no_store_can_take_do_not_hold_up_the_queue(bench: Be
     assert await bench.rows() == ["MeterValues"]
 
 
+async def test_nothing_is_sent_before_its_id_is_stored(bench: Bench) -> None:
+    await bench.online()
+    await bench.dispatcher.enqueue(stop_transaction())
+    bench.refuse(await bench.next("StopTransaction"))
+    await asyncio.sleep(1)
+    bench.store.refuses = 3
+    again = await bench.next("StopTransaction")
+    assert again.time == 10 + 1 + 2 + 5
+    assert [row.message_id for row in await bench.store.messages()] == [again.message_id]
+
+
 async def test_nothing_is_sent_while_the_store_cannot_take_the_answer(bench: Bench) -> None:
     await bench.online()
     await bench.dispatcher.enqueue(start_transaction())
@@ -750,6 +761,20 @@ async def test_a_repetition_sent_before_the_kill_goes_out_again_with_its_own_id(
     again = await bench.restarted()
     await again.online()
     assert (await again.next("StopTransaction")).message_id == second.message_id != first.message_id
+    await again.dispatcher.close()
+
+
+async def test_attempts_are_counted_across_a_kill(bench: Bench) -> None:
+    await bench.online()
+    await bench.dispatcher.enqueue(stop_transaction())
+    for _ in range(2):
+        bench.refuse(await bench.next("StopTransaction"))
+    await asyncio.sleep(1)
+    again = await bench.restarted()
+    await again.online()
+    again.refuse(await again.next("StopTransaction"))
+    await again.silence(3600)
+    assert len(await again.store.dead_letters()) == 1
     await again.dispatcher.close()
 
 
