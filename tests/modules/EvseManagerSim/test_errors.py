@@ -144,6 +144,28 @@ async def test_force_unlock_stops_the_transaction_and_needs_a_lock() -> None:
         assert await charger.call("evse", "force_unlock", {"connector_id": 1}) is False
 
 
+async def test_a_fatal_error_opens_the_contactor_although_the_car_wants_power() -> None:
+    async with Charger() as charger:
+        await asyncio.sleep(1)
+        await charger.plug_in("sleep 1;iec_wait_pwr_ready;draw_power_fixed 16,3;sleep 999")
+        await charger.swipe()
+        await asyncio.sleep(3)
+        charger.inject("MREC8EmergencyStop")
+        await asyncio.sleep(0.5)
+        assert charger.published("board_support", "event")[-2:] == ["PowerOff", "BCDtoEF"]
+        assert charger.kinds()[-1] == "ChargingPausedEVSE"
+
+
+async def test_an_unlock_while_the_contactor_is_closed_waits_until_it_is_open() -> None:
+    async with Charger() as charger:
+        await charger.charge(5)
+        lock = charger.module.lock  # type: ignore[attr-defined]
+        assert await charger.call("evse", "force_unlock", {"connector_id": 1}) is True
+        assert lock.locked
+        await asyncio.sleep(2)
+        assert not lock.locked
+
+
 async def test_mrec9_is_raised_at_a_plug_in_timeout_where_configured() -> None:
     async with Charger(raise_mrec9=True) as charger:
         await asyncio.sleep(1)
@@ -184,6 +206,18 @@ async def test_reservations_are_announced_shown_and_used() -> None:
         assert charger.last("TransactionStarted")["transaction_started"]["reservation_id"] == 7
         assert "ReservationEnd" not in charger.kinds()
         assert await charger.call("evse", "reserve", {"reservation_id": 9}) is False
+
+
+async def test_a_reservation_that_a_swipe_used_is_gone_without_an_event() -> None:
+    async with Charger() as charger:
+        await asyncio.sleep(1)
+        await charger.call("evse", "reserve", {"reservation_id": 7})
+        await charger.swipe()
+        assert charger.last("SessionStarted")["session_started"]["reservation_id"] == 7
+        await charger.call("evse", "withdraw_authorization")
+        await asyncio.sleep(0.2)
+        assert "ReservationEnd" not in charger.kinds()
+        assert await charger.call("evse", "reserve", {"reservation_id": 8}) is True
 
 
 @pytest.mark.parametrize("how", ["cancel", "disable", "error"])

@@ -26,11 +26,16 @@ class TimedCharger(Charger):
         super().__init__(**more)
         self.timed: list[tuple[float, dict[str, Any]]] = []
         self.event_limits: list[tuple[dict[str, Any], float]] = []
+        self.contactor: list[tuple[float, str]] = []
 
     def _note(self, envelope: Any) -> None:
         super()._note(envelope)
         if envelope.topic.endswith("impl/evse/var/powermeter"):
             self.timed.append((asyncio.get_running_loop().time(), self.readings()[-1]))
+        elif envelope.topic.endswith("impl/board_support/var/event"):
+            event = self.published("board_support", "event")[-1]
+            if event.startswith("Power"):
+                self.contactor.append((asyncio.get_running_loop().time(), event))
         elif envelope.topic.endswith("impl/evse/var/session_event"):
             self.event_limits.append((self.events()[-1], total(self.readings()[-1])))
 
@@ -52,6 +57,17 @@ async def test_energy_is_the_integral_of_the_published_power() -> None:
     energy = total(readings[-1][1])
     assert energy > 2000.0
     assert abs(energy - integral) <= 1.0 + 0.005 * energy
+
+
+async def test_a_change_of_the_contactor_is_read_at_once() -> None:
+    """So that power and energy add up whoever integrates them, in short sessions too."""
+    async with TimedCharger() as charger:
+        await charger.charge(10)
+        await charger.stop()
+    assert [event for _, event in charger.contactor] == ["PowerOn", "PowerOff"]
+    for moment, event in charger.contactor:
+        powers = [reading["power_W"]["total"] for when, reading in charger.timed if when == moment]
+        assert (event == "PowerOn") in [power > 0 for power in powers]
 
 
 async def test_no_event_carries_a_register_that_was_not_published_before() -> None:
@@ -114,6 +130,16 @@ async def test_a_kill_in_mid_session_is_reported_as_power_loss_with_the_register
         assert seen <= total(finished["transaction_finished"]["meter_value"]) <= seen + 2.0
         assert enabled["event"] == "Enabled"
         assert store["evse_manager_1_session"] == ""
+
+
+async def test_a_transaction_that_ended_is_not_reported_again_after_a_restart() -> None:
+    store: dict[str, Any] = {}
+    async with Charger(store=store) as charger:
+        await charger.charge(10)
+        await charger.stop()
+    async with Charger(store=store) as charger:
+        await asyncio.sleep(1)
+        assert [event["event"] for event in charger.events()] == ["Enabled"]
 
 
 async def test_a_restart_after_a_session_without_transaction_tells_nothing() -> None:

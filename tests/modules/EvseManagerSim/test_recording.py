@@ -80,6 +80,43 @@ async def test_plug_in_swipe_unplug_while_charging_looks_like_the_recording(tmp_
         assert_alike(charger.events()[1:], theirs[1:])
 
 
+async def test_remote_start_and_stop_and_an_unused_remote_start_look_like_the_recording(tmp_path: Path) -> None:
+    def remote(value: str) -> dict[str, Any]:
+        id_token = {"type": "Central", "value": value}
+        return {"authorization_type": "OCPP", "connectors": [1], "id_token": id_token, "prevalidated": False}
+
+    async with Charger(session_logging=True, session_logging_path=str(tmp_path)) as charger:
+        await asyncio.sleep(1)
+        await charger.set_available("Enable")
+        await charger.plug_in()
+        await charger.swipe(remote("REMOTE1"))
+        await asyncio.sleep(12)
+        await charger.stop("Remote")
+        await charger.unplug()
+        await charger.swipe(remote("TIMEOUT1"))
+        await charger.call("evse", "withdraw_authorization")
+        await asyncio.sleep(1)
+        theirs = [event for _, event in recorded("evse_manager_1", {"session_event"}, "remote_start_stop")]
+        assert_alike(charger.events()[1:], theirs[1:])
+
+
+async def test_disable_and_enable_look_like_the_recording(tmp_path: Path) -> None:
+    async with Charger(session_logging=True, session_logging_path=str(tmp_path)) as charger:
+        await asyncio.sleep(1)
+        for state in ("Disable", "Enable", "Disable", "Enable"):
+            await charger.set_available(state)
+            await asyncio.sleep(1)
+        await charger.swipe()
+        await charger.plug_in()
+        await asyncio.sleep(10)
+        await charger.stop("Local", id_tag=token())
+        await charger.unplug()
+        for state in ("Disable", "Enable"):
+            await charger.set_available(state)
+        theirs = [event for _, event in recorded("evse_manager_1", {"session_event"}, "change_availability")]
+        assert_alike(charger.events()[1:], theirs[1:])
+
+
 async def test_variables_around_the_events_come_in_the_recorded_order() -> None:
     """selected_protocol follows the events that station 2.3 names; the start is in the order of 2.2."""
     seen: list[tuple[str, Any]] = []
