@@ -83,19 +83,19 @@ class LogUploader:
 
     async def _attempt(self, request: UploadLogsRequest, path: Path, target: str) -> bool:
         try:
-            await asyncio.to_thread(self._build, request, path)
+            description, oldest = self._describe(request), parse_time(request.oldest_timestamp)
+            await asyncio.to_thread(archive.build, path, description, self._folder, oldest)
             await self._transfer.upload(path, target)
         except (TransferError, OSError) as error:
             log.error("log upload failed: %s", error)
             return False
         return True
 
-    def _build(self, request: UploadLogsRequest, path: Path) -> None:
-        description: dict[str, Any] = {
+    def _describe(self, request: UploadLogsRequest) -> dict[str, Any]:
+        return {
             "station": self._station,
             "created": self._host.now().isoformat(),
             "type": request.type,
             "oldest_timestamp": request.oldest_timestamp,
             "latest_timestamp": request.latest_timestamp,
         }
-        archive.build(path, description, self._folder, parse_time(request.oldest_timestamp))
