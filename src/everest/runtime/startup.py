@@ -22,7 +22,10 @@ from everest.runtime.model import (
 
 
 async def retrieve(bus: Bus) -> Deployment:
-    """Ask for the own configuration, then read the retained metadata. Errors: StartupError, BrokerLost."""
+    """Ask for the own configuration, then read the retained metadata. Errors: StartupError, BrokerLost.
+
+    A look at the retained settings before the first request is where the dialect can be found out (bus 8 item 3).
+    """
     configuration = await _own_configuration(bus)
     topics = bus.topics
     interfaces = {

@@ -38,6 +38,9 @@ from .words import GREETING
 
 class Parrot(Module):
     async def init(self) -> None:
+        import colorsys
+
+        assert colorsys.rgb_to_hls
         self.mqtt_subscribe("parrot/#", self.hear)
 
     async def ready(self) -> None:
@@ -71,6 +74,7 @@ def folder(tmp_path: Path) -> Path:
     (found / "parts.py").write_text(PARTS)
     (found / "words.py").write_text('GREETING = "hello"\n')
     (found / "module.py").write_text(LAUNCHER)
+    (found / "colorsys.py").write_text("raise ImportError('a file of the module hides the standard library')\n")
     return found
 
 
