@@ -110,13 +110,16 @@ class BusBoard:
 class BusBoardAC:
     """A board module behind board_support_AC (2023): events by name, duty cycle 0..1, errors as events.
 
-    An error event stands until the car is unplugged or the board reports EFtoBCD.
+    An error event stands until the car is unplugged or the board reports EFtoBCD; not if that only answers our own
+    order of state F.
     """
 
     def __init__(self, client: BoardSupportACClient, listener: BoardListener) -> None:
         self._client = client
         self._listener = listener
         self._errors: list[str] = []
+        self._plugged = False
+        self._own_state_f = False
         self.orders = OrderQueue()
         client.on_event(self._event)
 
@@ -132,6 +135,7 @@ class BusBoardAC:
         if duty is not None:
             self.orders.put("pwm_on", lambda: self._client.pwm_on(duty / 100.0))
         elif pilot.state_f:
+            self._own_state_f = self._plugged
             self.orders.put("pwm_F", self._client.pwm_F)
         else:
             self.orders.put("pwm_off", self._client.pwm_off)
@@ -143,8 +147,12 @@ class BusBoardAC:
         self.orders.put("phases", lambda: self._client.switch_three_phases_while_charging(three_phases))
 
     async def _event(self, event: Event) -> None:
-        if event in (Event.EFtoBCD, Event.CarUnplugged):
+        if event in (Event.CarPluggedIn, Event.CarUnplugged):
+            self._plugged = event is Event.CarPluggedIn
+        if event is Event.CarUnplugged or (event is Event.EFtoBCD and not self._own_state_f):
             await self._clear_errors()
+        if event in (Event.CarUnplugged, Event.EFtoBCD):
+            self._own_state_f = False
         error_type = AC_EVENT_ERRORS.get(event.value)
         if error_type is not None:
             self._errors.append(error_type)

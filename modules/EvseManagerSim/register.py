@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from everest.contracts.interfaces.kvs import KvsClient
-from everest.runtime import CommandError
+from everest.runtime import CommandError, Shutdown
 
 log = getLogger(__name__)
 T = TypeVar("T")
@@ -48,9 +48,11 @@ class KvsRegister:
         try:
             async with asyncio.timeout(STORE_TIMEOUT_S):
                 return await call()
+        except Shutdown:
+            log.debug("the module is ending; the key value store was not asked to %s", what)
         except (CommandError, TimeoutError) as error:
             log.error("the key value store could not %s (%r); it would not survive a restart", what, error)
-            return None
+        return None
 
 
 class FileRegister:

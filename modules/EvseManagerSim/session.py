@@ -20,13 +20,12 @@ from everest.contracts.types.evse_manager import (
     StopTransactionReason,
 )
 
-from . import pilot
 from .availability import AvailabilityTable
+from .board_drive import SLACK_S, BoardDrive
 from .reservation import Reservation
-from .session_table import ENTRY_EVENTS, PWM_STATES, TABLE
+from .session_table import ENTRY_EVENTS, TABLE
 from .states import (
     MINIMUM_CURRENT_A,
-    AllowPower,
     BeginTransaction,
     Effect,
     Emit,
@@ -34,10 +33,8 @@ from .states import (
     EndTransaction,
     Enter,
     ForgetTransaction,
-    Pilot,
     SessionClosing,
     SessionOpened,
-    SetPhases,
     State,
     Times,
     Unplugged,
@@ -86,11 +83,7 @@ class SessionMachine:
         self.woken = False
         self._announced: tuple[PauseChargingEVSEReasonEnum, ...] = ()
         self._connector: int | None = None
-        self._pilot: Pilot | None = None
-        self._pilot_since = 0.0
-        self._pwm_since: float | None = None
-        self._power_allowed = False
-        self._state_f_until: float | None = None
+        self._drive = BoardDrive(self.times)
         self._effects: list[Effect] = []
 
     # --- what the shell reports ---
@@ -117,9 +110,7 @@ class SessionMachine:
         self.contactor_closed = closed
 
     def authorize(self, token: ProvidedIdToken, reservation_id: int | None) -> bool:
-        """An accepted authorization; False (ignored) after a stop request, while disabling, or when already
-        authorized.
-        """
+        """An accepted authorization; False (ignored) after a stop, while disabling, or when already authorized."""
         if self._stop is not None or not self.table.enabled or self.state is State.Disabled or self.authorized:
             return False
         if not self.uuid:
@@ -133,9 +124,7 @@ class SessionMachine:
         return True
 
     def withdraw(self) -> bool:
-        """withdraw_authorization (station 2.5): ends a session without transaction. True if it was a plug in
-        timeout.
-        """
+        """Ends a session without transaction (station 2.5). True if it was a plug in timeout."""
         if not self.uuid:
             return False
         unused = not self.transaction and self.state in (State.Idle, State.WaitingForAuthentication)
@@ -154,9 +143,7 @@ class SessionMachine:
         return False
 
     def stop(self, reason: StopTransactionReason, id_tag: ProvidedIdToken | None = None) -> bool:
-        """Ask for the end of the transaction; False if there is none. The last request's reason counts (station
-        2.5).
-        """
+        """Ask for the end of the transaction; False if there is none. The last request's reason counts."""
         if not self.transaction:
             return False
         self._stop = Stop(reason, id_tag)
@@ -189,7 +176,7 @@ class SessionMachine:
             return
         self._end_reservation()
         if self.state is State.ChargingPausedEVSE:
-            self._state_f_until = now + self.times.state_f_s
+            self._drive.show_fault(now)
 
     def reserve(self, reservation_id: int) -> bool:
         """Command reserve (station 2.8)."""
@@ -233,28 +220,14 @@ class SessionMachine:
                 break
             self._enter(target, now)
         self._announce_pause()
-        self._drive_phases()
-        self._drive_contactor(now)
-        self._drive_pilot(now)
+        self._effects += self._drive.orders(self, now)
 
     def deadline(self, now: float) -> float | None:
         """When a guard or an order that depends on time may become true; None: only something new can."""
-        times, since = self.times, self._entered
-        due: list[float] = []
-        if self.state is State.PrepareCharging and self._pwm_since is not None:
-            due.append(self._pwm_since + self._patience())
-        if self.state is State.T_step_EF:
-            due.append(since + times.wake_up_state_f_s)
-        if self.state is State.T_step_X1:
-            due.append(since + times.wake_up_x1_s)
-        if self.state is State.SwitchPhases:
-            due += [since + times.open_contactor_after_s, since + times.phase_switch_s]
-        if self.state is State.StoppingCharging:
-            due += [since + times.open_contactor_after_s, since + times.force_power_off_s]
-        if self.state is State.Charging:
-            due.append(self._pilot_since + times.pwm_change_s)
-        if self._state_f_until is not None:
-            due.append(self._state_f_until)
+        due = self._drive.due(self.state)
+        if self.state is State.PrepareCharging and self._drive.pwm_since is not None:
+            due.append(self._drive.pwm_since + self._patience())
+        due += [self._entered + seconds for seconds in self.times.of(self.state)]
         return min((moment for moment in due if moment > now), default=None)
 
     @property
@@ -263,9 +236,7 @@ class SessionMachine:
 
     @property
     def asks_for_energy(self) -> bool:
-        """Whether an idle EVSE's budget applies (config request_zero_power_in_idle; DEPARTURE E5: any transaction
-        asks).
-        """
+        """False: request_zero_power_in_idle applies. DEPARTURE E5: every state with a transaction asks for energy."""
         return self.transaction or self.state is State.WaitingForAuthentication
 
     @property
@@ -283,14 +254,15 @@ class SessionMachine:
 
     def since(self, now: float) -> float:
         """Seconds in the present state, with a little slack for floating point."""
-        return now - self._entered + 1e-6
+        return now - self._entered + SLACK_S
 
     def phase_switch_due(self) -> bool:
         return self.wanted_three_phases != self.three_phases
 
     def car_unresponsive(self, now: float) -> bool:
         """PWM offers power since long enough and the car did not go to C."""
-        return self._pwm_since is not None and now - self._pwm_since + 1e-6 >= self._patience()
+        since = self._drive.pwm_since
+        return since is not None and now - since + SLACK_S >= self._patience()
 
     def _patience(self) -> float:
         return self.times.car_paused_after_wake_up_s if self.woken else self.times.wake_up_after_s
@@ -310,8 +282,7 @@ class SessionMachine:
             self._open_session(StartSessionReason.EVConnected, None)
         self.state = target
         self._entered = now
-        self._pwm_since = None
-        self._state_f_until = None
+        self._drive.entered()
         self._effects.append(Enter(target))
         if target is State.Finished:
             self._end_transaction()
@@ -319,7 +290,8 @@ class SessionMachine:
             self.woken = True
         if target is State.ChargingPausedEVSE:
             self._announced = ()
-            self._state_f_until = now + self.times.state_f_s if self.fatal else None
+            if self.fatal:
+                self._drive.show_fault(now)
         elif target in ENTRY_EVENTS:
             self._emit(ENTRY_EVENTS[target])
 
@@ -338,7 +310,7 @@ class SessionMachine:
         self._entered = now
         self._effects.append(Enter(State.Disabled))
         self._emit(Ev.Disabled, uuid="", source=self.table.winner, connector_id=self._connector)
-        self._set_pilot(Pilot(state_f=True), now)
+        self._effects.append(self._drive.disable(now))
         self._effects.append(EnableBoard(False))
 
     def _open_session(self, reason: StartSessionReason, token: ProvidedIdToken | None) -> None:
@@ -399,8 +371,6 @@ class SessionMachine:
             Emit(event, session, start_reason, stop_reason, id_tag, reservation_id, pause_reasons, source, connector_id)
         )
 
-    # --- orders to the board ---
-
     def _announce_pause(self) -> None:
         """ChargingPausedEVSE, again only when the list of reasons changes."""
         if self.state is not State.ChargingPausedEVSE:
@@ -409,56 +379,3 @@ class SessionMachine:
         if reasons and reasons != self._announced:
             self._announced = reasons
             self._emit(Ev.ChargingPausedEVSE, pause_reasons=reasons)
-
-    def _drive_phases(self) -> None:
-        if self.phase_switch_due() and not self.contactor_closed:
-            self.three_phases = self.wanted_three_phases
-            self._effects.append(SetPhases(self.three_phases))
-
-    def _drive_contactor(self, now: float) -> None:
-        allowed = self.state is State.Charging or (
-            self.state in (State.StoppingCharging, State.SwitchPhases)
-            and self._power_allowed
-            and not self.fatal
-            and self.wants_power
-            and self.since(now) < self.times.open_contactor_after_s
-        )
-        if allowed != self._power_allowed:
-            self._power_allowed = allowed
-            self._effects.append(AllowPower(allowed))
-
-    def _drive_pilot(self, now: float) -> None:
-        if self.state is State.Disabled:
-            return
-        wanted = self._wanted_pilot(now)
-        running = wanted.duty is not None
-        if wanted != self._pilot and self._pilot_change_allowed(wanted, now):
-            self._set_pilot(wanted, now)
-        if running and self._pwm_since is None:
-            self._pwm_since = now
-        elif not running:
-            self._pwm_since = None
-
-    def _wanted_pilot(self, now: float) -> Pilot:
-        if self._state_f_until is not None and now + 1e-6 >= self._state_f_until:
-            self._state_f_until = None
-        idle_fault = self.state is State.Idle and self.fatal
-        switching = self.state is State.SwitchPhases and self.times.phase_switch_state_f
-        if self.state is State.T_step_EF or idle_fault or switching or self._state_f_until is not None:
-            return Pilot(state_f=True)
-        if self.state in PWM_STATES and self.power_available:
-            return Pilot(duty=pilot.duty_from_current(self.offered_A))
-        return Pilot()
-
-    def _pilot_change_allowed(self, wanted: Pilot, now: float) -> bool:
-        """While charging the PWM changes at most every `pwm_change_s`."""
-        previous = self._pilot
-        regulating = self.state is State.Charging and wanted.duty is not None
-        if not regulating or previous is None or previous.duty is None:
-            return True
-        return now - self._pilot_since + 1e-6 >= self.times.pwm_change_s
-
-    def _set_pilot(self, wanted: Pilot, now: float) -> None:
-        self._pilot = wanted
-        self._pilot_since = now
-        self._effects.append(wanted)

@@ -70,6 +70,15 @@ class Times:
     phase_switch_s: float = 10.0
     phase_switch_state_f: bool = False
 
+    def of(self, state: State) -> tuple[float, ...]:
+        """Seconds after entering `state` at which something may be due."""
+        return {
+            State.T_step_EF: (self.wake_up_state_f_s,),
+            State.T_step_X1: (self.wake_up_x1_s,),
+            State.SwitchPhases: (self.open_contactor_after_s, self.phase_switch_s),
+            State.StoppingCharging: (self.open_contactor_after_s, self.force_power_off_s),
+        }.get(state, ())
+
 
 # --- effects: what the machine asks the shell to do, strictly in this order ---
 

@@ -129,6 +129,20 @@ async def test_the_own_board_over_the_bus_gives_the_same_session_as_inside() -> 
         assert charger.energy() > 50.0
 
 
+async def test_a_fault_of_the_own_board_over_the_bus_stands_until_it_is_cleared() -> None:
+    """The EVSE's own pulse of state F must not be taken for the end of the fault."""
+    async with Charger(connections={"bsp_ac": ["evse_manager_1/board_support"]}) as charger:
+        await charger.charge(5)
+        charger.inject("MREC6UnderVoltage")
+        await asyncio.sleep(5)
+        assert charger.kinds()[6:] == ["StoppingCharging", "ChargingPausedEVSE"]
+        assert [error.message for error in charger.errors("evse")] == ["evse_board_support/MREC6UnderVoltage"]
+        charger.inject("MREC6UnderVoltage", raised=False)
+        await asyncio.sleep(3)
+        assert charger.errors("evse") == []
+        assert charger.kinds()[8:] == ["PrepareCharging", "ChargingStarted"]
+
+
 async def test_a_board_behind_evse_board_support_drives_a_session_and_its_errors_count() -> None:
     async with Charger(connections={"bsp": [BOARD]}) as charger:
         orders: list[tuple[str, Any]] = []
