@@ -97,7 +97,11 @@ def _answers(broker: Mosquitto, seconds: float = 10) -> bool:
     while time.monotonic() < deadline and broker.process.poll() is None:
         try:
             with socket.create_connection((broker.host, broker.port), timeout=1):
-                return True
+                pass
+            if broker.socket_path is not None:
+                with socket.socket(socket.AF_UNIX) as probe:
+                    probe.connect(str(broker.socket_path))
+            return True
         except OSError:
             time.sleep(0.01)
     return False

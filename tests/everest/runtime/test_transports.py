@@ -80,6 +80,7 @@ async def test_a_retained_message_greets_late_subscribers_and_can_be_cleared(pai
     assert await take(receiver, 1) == [Message("meta", b"kept", True)]
     await receiver.unsubscribe("meta")
     sender.publish("meta", b"", qos=0, retain=True)
+    sender.publish("behind it", b"", qos=2)
     await sender.flush()
     await receiver.subscribe("meta", "end")
     sender.publish("end", b"1")
