@@ -55,6 +55,9 @@ logger = logging.getLogger(__name__)
 SYNCHRONOUS_CALL_TIMEOUT = 60.0
 """Seconds a caller of `call` waits altogether, in the queue and for the answer (libocpp 3.4)."""
 
+STORE_CLOSE_TIMEOUT = 5.0
+"""Seconds that `close` waits for messages under way to the store."""
+
 LONGEST_SLEEP = 30.0
 """Retry times are wall-clock times: look at the clock again at least this often, it may have been set."""
 
@@ -95,6 +98,9 @@ class MessageDispatcher:
         self._waitlist = Waitlist()
         self._settlement = Settlement(store, clock, settings, hooks, self._waitlist, self._log)
         self._in_flight: _InFlight | None = None
+        self._unsettled: set[int] = set()
+        """Keys of messages whose answer has come and is not yet stored and acted upon."""
+        self._settled = asyncio.Event()
         self._late: dict[int, Outcome] = {}
         self._send: SendFrame | None = None
         self._connection = 0
@@ -131,11 +137,16 @@ class MessageDispatcher:
         self._start()
 
     async def close(self) -> None:
-        """End the sending task, when what is being stored is stored. Callers of `call` get Offline."""
+        """End the sending task, when what is being stored is stored. Callers of `call` get Offline.
+
+        A store that hangs is given up after 5 s: what it has not confirmed may or may not be there at the next start.
+        """
         self._closed = True
         self.disconnected()
         if self._storing:
-            await asyncio.wait(self._storing)
+            await asyncio.wait(self._storing, timeout=STORE_CLOSE_TIMEOUT)
+        for storing in self._storing:
+            storing.cancel()
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -266,8 +277,18 @@ class MessageDispatcher:
         """An answer has come. False if it belongs to no CALL (it is then ignored, libocpp 3.3)."""
         flight = self._in_flight
         if flight is not None and flight.message.message_id == frame.message_id:
+            self._unsettled.add(flight.message.key)
             return resolve(flight.answer, outcome_of(flight.message.action, frame))
         return isinstance(frame, CallResult) and self._received_late(frame)
+
+    async def settled(self) -> None:
+        """Wait until every answer that has come so far is stored and acted upon.
+
+        A CALL of the CSMS that follows an answer may build on it (RemoteStopTransaction on StartTransaction.conf).
+        """
+        while self._unsettled:
+            self._settled.clear()
+            await self._settled.wait()
 
     # --- inside: taking ----------------------------------------------------------------------------------------------
 
@@ -378,6 +399,8 @@ class MessageDispatcher:
                 settled = True
                 await self._settlement.settle(waiting, ticket, outcome, sent_at)
         finally:
+            self._unsettled.discard(waiting.message.key)
+            self._settled.set()
             if not settled:
                 self._insert_again(waiting, ticket)
 

@@ -436,6 +436,20 @@ async def test_a_start_transaction_whose_answer_cannot_be_read_is_sent_again(ben
     assert again.time == 10
 
 
+async def test_it_can_be_waited_for_that_answers_have_had_their_consequences(bench: Bench) -> None:
+    bench.hooks.slow = 3
+    await bench.online()
+    await bench.dispatcher.settled()
+    await bench.dispatcher.enqueue(start_transaction())
+    sent = await bench.next("StartTransaction")
+    await bench.dispatcher.settled()
+    assert bench.time == 0
+    bench.answer(sent, {**ACCEPTED, "transactionId": 7})
+    await bench.dispatcher.settled()
+    assert bench.time == 3
+    assert bench.hooks.afterwards == ["StartTransaction"]
+
+
 async def test_hooks_that_fail_do_not_stop_the_queue(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     def fail(*args: object) -> Any:
         raise RuntimeError("oops")
@@ -969,6 +983,19 @@ async def test_a_cancelled_caller_takes_its_request_along(bench: Bench) -> None:
     await asyncio.sleep(0)
     bench.dispatcher.release()
     await bench.silence(300)
+
+
+async def test_closing_gives_up_a_store_that_hangs(bench: Bench) -> None:
+    async def hang(changes: Sequence[Change], *, durable: bool = True) -> None:
+        await asyncio.Event().wait()
+
+    bench.store.apply = hang  # type: ignore[method-assign]
+    caller = asyncio.create_task(bench.dispatcher.enqueue(stop_transaction()))
+    await asyncio.sleep(0)
+    await bench.dispatcher.close()
+    assert bench.time == 5
+    with pytest.raises(asyncio.CancelledError):
+        await caller
 
 
 async def test_closing_tells_callers_offline_and_keeps_the_rows(bench: Bench) -> None:
