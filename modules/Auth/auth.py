@@ -124,7 +124,6 @@ class Auth(Module):
             self._connection_timers,
             publish=lambda status: self._main.publish_token_validation_status(status),
         )
-        self._tokens.on_authorized = self._plug_in_timers.stop
         self._main = AuthMain(self._settings, self._tokens)
         self._reservation = AuthReservation(self._reservations)
         self.provide("main", self._main)
@@ -175,11 +174,20 @@ class Auth(Module):
         """Ask every EVSE who it is, work off the queue, then load the stored reservations (station 1.2)."""
         self._evse_ids: list[int] = []
         for client in self._evse_clients:
-            self._add_evse(client, await client.get_evse())
+            self._add_evse(client, await self._describe(client))
         while self._waiting:
             self._waiting.popleft()()
         self._ready = True
         await self._load_reservations()
+
+    async def _describe(self, client: EvseManagerClient) -> EvseDescription:
+        try:
+            return await client.get_evse()
+        except CommandError as error:
+            raise StartupError(
+                f"module {self.info.id}: {client.module_id} does not say which EVSE it is (get_evse: "
+                f"{type(error).__name__}: {error})"
+            ) from error
 
     def _add_evse(self, client: EvseManagerClient, description: EvseDescription) -> None:
         if description.id in self._station.evses:
@@ -247,10 +255,10 @@ class Auth(Module):
             )
 
     async def _plug_in_timeout(self, evse_id: int) -> None:
-        evse = self._station.evses[evse_id]
-        if evse.identifier is not None or not evse.plugged_in:
+        """Nothing happens to an EVSE that is not pending any more: authorized, or unplugged and forgotten."""
+        if evse_id not in self._station.plug_in_queue:
             return
-        evse.plug_in_timeout = True
+        self._station.evses[evse_id].plug_in_timeout = True
         self._station.unplugged(evse_id)
         await self._evses.withdraw_authorization(evse_id)
 

@@ -144,10 +144,9 @@ class ReservationService:
             await self._evses.cancel_reservation(evse_id)
         self._publish(reservation_id, status)
 
-    def use(self, reservation_id: int, evse_id: int) -> None:
-        """A token used the reservation at this EVSE, which drops it by itself with the transaction."""
+    def use(self, reservation_id: int) -> None:
+        """A token used the reservation; its EVSE drops it by itself with the transaction."""
         self._forget(reservation_id)
-        self.book.held.discard(evse_id)
         self._spawn(self._after_use(), name=f"reservation {reservation_id} used")
 
     async def _after_use(self) -> None:

@@ -181,16 +181,15 @@ class ReservationBook:
         return self._fits(self.anywhere, {**self.by_evse, evse_id: stranger})
 
     def exhausted(self) -> set[int]:
-        """The free EVSEs that all belong to global reservations, as many as free EVSEs or of an exhausted type."""
+        """The free EVSEs that global reservations need all of: those of a type of which one more would not fit.
+
+        Where there are as many global reservations as free EVSEs, that is every free EVSE.
+        """
         free = [
             evse
             for evse in self.station.evses.values()
             if evse.available and not evse.plugged_in and evse.id not in self.by_evse
         ]
-        if not self.anywhere:
-            return set()
-        if len(free) == len(self.anywhere):
-            return {evse.id for evse in free}
         scarce = {
             wanted
             for wanted in {_wanted(reservation) for reservation in self.anywhere}

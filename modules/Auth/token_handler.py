@@ -101,7 +101,6 @@ class TokenHandler:
         self._connection_timers = timers
         self._send = publish
         self._in_work: list[TokenInWork] = []
-        self.on_authorized: Callable[[int], None] = lambda evse_id: None
 
     def _publish(
         self, token: ProvidedIdToken, status: TokenValidationStatus, messages: Sequence[MessageContent] = ()
@@ -149,8 +148,7 @@ class TokenHandler:
                 return outcome
         if not any(evse.available for evse in referenced):
             return rejected
-        candidates = [evse for evse in referenced if evse.identifier is None]
-        return await self._authorize(work, candidates, results) if candidates else rejected
+        return await self._authorize(work, referenced, results)
 
     async def _validate(self, token: ProvidedIdToken) -> list[ValidationResult]:
         """Step 5: every validator in order; one that fails counts as Unknown."""
@@ -204,12 +202,12 @@ class TokenHandler:
     # ------------------------------------------------------------------------------------------------- starting
 
     async def _authorize(
-        self, work: TokenInWork, candidates: Sequence[Evse], results: Sequence[ValidationResult]
+        self, work: TokenInWork, referenced: Sequence[Evse], results: Sequence[ValidationResult]
     ) -> Outcome:
-        """Steps 9 and 10."""
+        """Steps 8 to 10."""
         token = work.token
         for result in tokens.accepted(results):
-            candidates = [evse for evse in candidates if evse.identifier is None]
+            candidates = [evse for evse in referenced if evse.identifier is None]
             if not candidates:
                 break
             if tokens.is_master_pass(result.parent_id_token, self._settings.master_pass_group_id):
@@ -235,9 +233,8 @@ class TokenHandler:
         self._connection_timers.start(
             evse.id, self._settings.connection_timeout, lambda: self._connection_timeout(evse, told)
         )
-        self.on_authorized(evse.id)
         if result.reservation_id is not None:
-            self._reservations.use(result.reservation_id, evse.id)
+            self._reservations.use(result.reservation_id)
         await self._evses.authorize_response(evse.id, token, result)
 
     async def _connection_timeout(self, evse: Evse, token: ProvidedIdToken) -> None:

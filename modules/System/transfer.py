@@ -151,7 +151,7 @@ def _ftp(place: Location, timeout: float) -> ftplib.FTP_TLS:
 def _offers_tls(ftp: ftplib.FTP_TLS) -> bool:
     try:
         ftp.auth()
-    except ftplib.error_perm:
+    except (ftplib.error_perm, ftplib.error_temp):
         return False
     return True
 

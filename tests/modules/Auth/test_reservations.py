@@ -423,3 +423,14 @@ async def test_reservations_outlive_a_restart() -> None:
         assert await exists(again, evse_id=2, id_token="OWNER") == "ReservedForToken"
         await asyncio.sleep(301)
         assert again.updates()[-1] == (1, "Expired")
+
+
+async def test_a_car_that_only_plugged_in_costs_no_reservation_and_leaves_its_evse_held() -> None:
+    async with Station(evses=1) as station:
+        await reserve(station, 1, "OWNER")
+        await station.plug_in(1)
+        await station.event(1, "Enabled")
+        assert station.updates() == [(1, "Placed"), (-1, "Placed")]
+        assert station.count(1, "cancel_reservation") == 0
+        await cancel(station, 1)
+        assert station.count(1, "cancel_reservation") == 1

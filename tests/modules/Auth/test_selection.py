@@ -305,3 +305,12 @@ async def test_a_token_in_work_that_ends_refused_still_answers_the_withdrawal() 
         answer.set_result(INVALID)
         assert await task == "Accepted"
         assert station.statuses() == ["Processing", "Rejected"]
+
+
+async def test_a_timer_that_fires_in_the_moment_of_the_start_withdraws_nothing() -> None:
+    async with Station() as station:
+        await station.charge(1, token())
+        evse = station.module._station.evses[1]  # type: ignore[attr-defined]
+        await station.module._tokens._connection_timeout(evse, token())  # type: ignore[attr-defined]
+        assert evse.identifier is not None
+        assert station.count(1, "withdraw_authorization") == 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from everest.runtime import StartupError
+from everest.runtime import HandlerException, StartupError
 from tests.modules.Auth.station import METER, Station, token
 
 pytestmark = pytest.mark.looptime
@@ -63,5 +63,16 @@ async def test_two_evses_with_one_id_are_refused_in_one_line() -> None:
     with pytest.raises(StartupError, match="evse_2 says it is EVSE 1, which another one is already"):
         async with Station(evses=2, global_ready=False) as station:
             station.answer("evse_2/evse", "get_evse", lambda args: {"id": 1, "connectors": [{"id": 1}]})
+            station.make_ready()
+            await station.settle()
+
+
+async def test_an_evse_that_does_not_say_who_it_is_ends_the_start_in_one_line() -> None:
+    def fail(args: object) -> None:
+        raise HandlerException("meter missing")
+
+    with pytest.raises(StartupError, match=r"evse_1 does not say which EVSE it is .*meter missing"):
+        async with Station(evses=1, global_ready=False) as station:
+            station.answer("evse_1/evse", "get_evse", fail)
             station.make_ready()
             await station.settle()
