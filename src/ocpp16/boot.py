@@ -140,7 +140,8 @@ class Boot:
 
     async def _notify_after(self, wait: float) -> None:
         await asyncio.sleep(wait)
-        await self.notify()
+        if await self._context.tell(self.request(), before_accepted=True) is None:
+            self._retry.start(self._notify_after(RETRY_WITHOUT_INTERVAL))
 
     # --- connection --------------------------------------------------------------------------------------------------
 
@@ -169,10 +170,10 @@ class Boot:
             await self.heartbeat()
 
     async def heartbeat(self) -> None:
-        await self._context.dispatcher.enqueue(HeartbeatRequest(), before_accepted=False)
+        await self._context.tell(HeartbeatRequest())
 
     async def triggered_heartbeat(self) -> None:
-        await self._context.dispatcher.enqueue(HeartbeatRequest(), before_accepted=True)
+        await self._context.tell(HeartbeatRequest(), before_accepted=True)
 
     def heartbeat_answered(self, outcome: Outcome) -> None:
         if isinstance(outcome, Answered) and isinstance(outcome.response, HeartbeatResponse):

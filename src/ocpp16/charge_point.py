@@ -133,8 +133,13 @@ class ChargePoint(Registration, EventHandlers, Information, ProtocolMethods):
         }
         core = Core(context, answers, self._connectors, self._readings, effects)
         network.attach(core)
-        self._core, self._network, self._stopped = core, network, False
-        await core.init(connector_status_map, resuming_session_ids)
+        self._core, self._network = core, network
+        try:
+            await core.init(connector_status_map, resuming_session_ids)
+        except BaseException:
+            await self._end(silently=True)
+            raise
+        self._stopped = False
         return True
 
     async def _open_store(self) -> None:

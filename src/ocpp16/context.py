@@ -7,12 +7,16 @@ leak into the next (libocpp DEPARTURE 7). Must not import: any capability.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ocpp16.callbacks import CallbackRegistry, Lanes
 from ocpp16.configuration import Configuration, keys
 from ocpp16.dispatcher import MessageDispatcher
+from ocpp16.errors import StoreError
+from ocpp16.messages import Request
 from ocpp16.ports import Clock, MessageLog, Randomness, Store
+from ocpp16.store.rows import Change, QueuedMessage
 from ocpp16.tasks import TaskOwner
 
 
@@ -30,6 +34,24 @@ class Context:
     tasks: TaskOwner
     message_log: MessageLog
     log: logging.Logger = field(default=logging.getLogger("ocpp16"))
+
+    async def tell(
+        self,
+        request: Request,
+        *,
+        session_id: str | None = None,
+        with_changes: Sequence[Change] = (),
+        before_accepted: bool = False,
+    ) -> QueuedMessage | None:
+        """Queue a message that no caller waits for. A store that refuses costs this message, and a log line: the task
+        that sends it goes on."""
+        try:
+            return await self.dispatcher.enqueue(
+                request, session_id=session_id, with_changes=with_changes, before_accepted=before_accepted
+            )
+        except StoreError as error:
+            self.log.error("%s is lost, it cannot be queued: %s", request.action, error)
+            return None
 
     @property
     def connectors(self) -> range:

@@ -192,4 +192,4 @@ class Firmware:
             self._context.tasks.spawn(self._empty_station(), name="empty_station")
 
     async def _send(self, request: Request, *, triggered: bool = False) -> None:
-        await self._context.dispatcher.enqueue(request, before_accepted=triggered)
+        await self._context.tell(request, before_accepted=triggered)

@@ -199,7 +199,7 @@ class Metering:
                 changes.append(_meter_last(transaction))
             if record:
                 changes.extend(build.samples(transaction.session_id, value))
-        await self._context.dispatcher.enqueue(
+        await self._context.tell(
             MeterValuesRequest(
                 connector_id=connector,
                 meter_value=(value,),

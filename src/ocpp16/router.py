@@ -22,7 +22,7 @@ from ocpp16.messages import (
     Request,
     Response,
 )
-from ocpp16.messages.codec import PayloadError, check, decode_request, encode_payload
+from ocpp16.messages.codec import PayloadError, check, decode_request, decode_response, encode_payload
 from ocpp16.security_events import SecurityEvents
 from ocpp16.wire import (
     Call,
@@ -92,9 +92,22 @@ class Router:
         log.received(_text(frame), self._frame_name(parsed))
         if isinstance(parsed, Call):
             self._take(frame, parsed, write)
-        elif not self._context.dispatcher.received(parsed):
+            return
+        sent = self._context.dispatcher.in_flight
+        if self._context.dispatcher.received(parsed):
+            if isinstance(parsed, CallResult) and sent is not None and sent.message_id == parsed.message_id:
+                self._look_at_result(frame, sent.action, parsed)
+        else:
             kind = "CALLRESULT" if isinstance(parsed, CallResult) else "CALLERROR"
             self._context.log.warning("%s for no CALL in flight ignored: %s", kind, parsed.message_id)
+
+    def _look_at_result(self, frame: str | bytes, action: str, result: CallResult) -> None:
+        """An answer that breaks its schema is a security event (libocpp 3.3)."""
+        try:
+            decode_response(action, result.payload)
+        except PayloadError:
+            event = self._security_events.raise_event("InvalidMessages", _text(frame))
+            self._context.tasks.spawn(event, name="invalid_message")
 
     def _frame_name(self, frame: Frame) -> str:
         """The action of a CALL; `<Action>Response` for an answer, found by the CALL in flight (libocpp 8.2)."""
@@ -113,6 +126,7 @@ class Router:
             frame, call, write = await self._calls.get()
             after: After | None = None
             try:
+                await self._context.dispatcher.settled()
                 after = await self._answer(frame, call, write)
             finally:
                 self._context.dispatcher.release()

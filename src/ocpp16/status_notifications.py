@@ -126,6 +126,6 @@ class StatusNotifications:
             vendor_error_code=report.vendor_error_code,
         )
         online = self._context.online
-        message = await self._context.dispatcher.enqueue(request, before_accepted=before_accepted)
+        message = await self._context.tell(request, before_accepted=before_accepted)
         if message is not None and online:
             self._last[report.connector] = report.key

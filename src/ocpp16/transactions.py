@@ -18,6 +18,7 @@ from ocpp16.authorization import Authorization
 from ocpp16.configuration import keys
 from ocpp16.context import Context
 from ocpp16.dispatcher import Answered, Outcome
+from ocpp16.errors import StoreError
 from ocpp16.measurement import SignedMeterValue
 from ocpp16.messages import (
     AuthorizationStatus,
@@ -27,9 +28,10 @@ from ocpp16.messages import (
     ReadingContext,
     Reason,
     StartTransactionResponse,
+    StopTransactionRequest,
     StopTransactionResponse,
 )
-from ocpp16.messages.codec import decode
+from ocpp16.messages.codec import PayloadError, decode
 from ocpp16.meter_values import signed_value, whole_wh
 from ocpp16.store.rows import Change, PruneTransactions, PutTransaction, QueuedMessage, TransactionRow
 
@@ -82,7 +84,7 @@ class Transactions:
         self.on_active: list[Listener] = []
         """Called when a transaction has become active: it started, or goes on after a restart."""
         self.on_ended: list[Listener] = []
-        """Called when a transaction is over for the station: its StopTransaction.req is about to be queued."""
+        """Called when a transaction is over for the station: its StopTransaction.req is queued."""
         self.on_acknowledged: list[Listener] = []
         """Called when StopTransaction.conf has been processed (or the message was given up)."""
 
@@ -170,7 +172,12 @@ class Transactions:
         self._open[session_id] = transaction
         begin = self.begin_values(connector, row.meter_start, timestamp, ReadingContext.Transaction_Begin)
         changes: list[Change] = [PutTransaction(row), *build.samples(session_id, begin)]
-        await self._context.dispatcher.enqueue(build.start_request(row), session_id=session_id, with_changes=changes)
+        try:
+            request = build.start_request(row)
+            await self._context.dispatcher.enqueue(request, session_id=session_id, with_changes=changes)
+        except StoreError:
+            del self._open[session_id]
+            raise
         self._context.lanes.post(connector, "transaction_started", connector, session_id)
         if signed is not None:
             await self._send_signed_start(transaction, signed)
@@ -187,7 +194,7 @@ class Transactions:
     async def _send_signed_start(self, transaction: Transaction, signed: SignedMeterValue) -> None:
         """The signed begin value goes out as MeterValues.req of its own (libocpp 3.7.3)."""
         value = signed_value(signed.signed_meter_data, ReadingContext.Transaction_Begin, transaction.row.time_start)
-        await self._context.dispatcher.enqueue(
+        await self._context.tell(
             MeterValuesRequest(connector_id=transaction.connector, meter_value=(value,)),
             session_id=transaction.session_id,
             with_changes=build.samples(transaction.session_id, value),
@@ -229,28 +236,45 @@ class Transactions:
         id_tag_end: str | None,
         signed: Sequence[MeterValue],
     ) -> None:
-        transaction.active = False
-        for listener in self.on_ended:
-            listener(transaction)
+        """Queue StopTransaction.req with the end of the row. If the store refuses, the transaction goes on as before,
+        so that the end can be told again."""
+        before, transaction.active = transaction.row, False
         meter_stop = max(whole_wh(energy), whole_wh(transaction.highest_reported))
         end = self.begin_values(transaction.connector, meter_stop, timestamp, ReadingContext.Transaction_End)
-        recorded = build.in_order(await self._samples(transaction), signed, end)
-        row = transaction.change(meter_stop=meter_stop, time_end=timestamp, id_tag_end=id_tag_end, stop_reason=reason)
+        try:
+            recorded = build.in_order(await self._samples(transaction), signed, end)
+            row = transaction.change(
+                meter_stop=meter_stop, time_end=timestamp, id_tag_end=id_tag_end, stop_reason=reason
+            )
+            request = self._stop_request(row, recorded)
+            changes = [PutTransaction(row)]
+            await self._context.dispatcher.enqueue(request, session_id=row.session_id, with_changes=changes)
+        except StoreError:
+            transaction.row, transaction.active = before, True
+            raise
+        for listener in self.on_ended:
+            listener(transaction)
+        number = build.wire_id(transaction.row)
+        self._context.lanes.post(row.connector, "transaction_stopped", row.connector, row.session_id, number)
+
+    def _stop_request(self, row: TransactionRow, recorded: Sequence[MeterValue]) -> StopTransactionRequest:
         configuration = self._context.configuration
-        request = build.stop_request(
+        return build.stop_request(
             row,
             recorded,
             sampled=configuration[keys.StopTxnSampledData],
             aligned=configuration[keys.StopTxnAlignedData],
-            max_size=int(configuration[keys.MaxMessageSize]),
+            max_size=configuration[keys.MaxMessageSize],
         )
-        await self._context.dispatcher.enqueue(request, session_id=row.session_id, with_changes=[PutTransaction(row)])
-        number = build.wire_id(row)
-        self._context.lanes.post(row.connector, "transaction_stopped", row.connector, row.session_id, number)
 
     async def _samples(self, transaction: Transaction) -> list[MeterValue]:
-        rows = await self._context.store.samples(transaction.session_id)
-        return [decode(MeterValue, row) for row in rows]
+        values = []
+        for row in await self._context.store.samples(transaction.session_id):
+            try:
+                values.append(decode(MeterValue, row))
+            except PayloadError as error:
+                self._context.log.error("A recorded meter value of %s is lost: %s", transaction.session_id, error)
+        return values
 
     # --- answers (called by the dispatcher) ------------------------------------------------------------------------
 

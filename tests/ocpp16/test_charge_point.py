@@ -8,7 +8,7 @@ import pytest
 
 import ocpp16
 from ocpp16 import ErrorInfo, NotSupportedError, UsageError
-from ocpp16.messages import ChargePointErrorCode, Reason
+from ocpp16.messages import ChargePointErrorCode, ChargePointStatus, Reason
 from tests.support.ocpp16_station import START_OF_TIME, Station, settled
 
 pytestmark = pytest.mark.looptime
@@ -306,3 +306,11 @@ def test_the_exports_of_the_package_are_pinned() -> None:
         "messages",
     ]
     assert all(hasattr(ocpp16, name) for name in ocpp16.__all__)
+
+
+async def test_an_init_that_fails_leaves_nothing_behind_and_can_be_repeated() -> None:
+    async with Station() as station:
+        with pytest.raises(UsageError):
+            await station.charge_point.init({0: ChargePointStatus.Charging})
+        await station.boot()
+    assert station.csms.statuses(1) == ["Available"]

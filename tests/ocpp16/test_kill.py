@@ -33,6 +33,8 @@ class Fuse:
         self.points = 0
         self.armed = False
         self.dead = asyncio.Event()
+        self.buried = asyncio.Event()
+        """Set to get rid of what still waits, without any effect."""
 
     async def point(self) -> None:
         if self.armed and not self.dead.is_set():
@@ -40,7 +42,8 @@ class Fuse:
             if self.points == self.blows_at:
                 self.dead.set()
         if self.dead.is_set():
-            await asyncio.Event().wait()
+            await self.buried.wait()
+            raise asyncio.CancelledError
 
 
 class Fused:
@@ -98,6 +101,7 @@ class Victim(Station):
         session = asyncio.get_running_loop().create_task(self.session())
         dead = asyncio.get_running_loop().create_task(self.fuse.dead.wait())
         await asyncio.wait({session, dead}, return_when=asyncio.FIRST_COMPLETED)
+        self.fuse.buried.set()
         for task in (session, dead):
             task.cancel()
         await asyncio.wait({session, dead})

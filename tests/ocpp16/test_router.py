@@ -137,3 +137,13 @@ async def test_extra_members_of_a_call_are_tolerated() -> None:
     async with Station() as station:
         await station.boot()
         assert await station.csms.call("ClearCache", {"why": "not"}) == {"status": "Accepted"}
+
+
+async def test_a_broken_answer_to_our_call_is_a_security_event_and_no_callerror() -> None:
+    async with Station() as station:
+        await station.boot()
+        station.csms.answers["Authorize"] = {"nonsense": 1}
+        await station.charge_point.authorize_id_token("TAG1")
+        await settled()
+    assert [event[0] for event in station.asked_for("security_event")][1:] == ["InvalidMessages"]
+    assert all(frame[0] != 4 for frame in station.csms.frames)

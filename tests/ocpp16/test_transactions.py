@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ocpp16 import SignedMeterValue, UsageError
+from ocpp16 import SignedMeterValue, StoreError, UsageError
 from ocpp16.messages import Reason
 from tests.support.ocpp16_station import SILENCE, Station, settled
 
@@ -429,3 +429,58 @@ async def test_acknowledged_transactions_are_forgotten_after_a_week() -> None:
         await settled()
         assert await station.store.transaction("old") is None
         assert await station.store.transaction("new") is not None
+
+
+# --- a store that refuses --------------------------------------------------------------------------------------------
+
+
+class Refusing:
+    """Makes `apply` of a store fail while `active`."""
+
+    def __init__(self, station: Station) -> None:
+        self.active = False
+        apply = station.store.apply
+
+        async def refuse(*args: Any, **options: Any) -> None:
+            if self.active:
+                raise StoreError("disk full")
+            await apply(*args, **options)
+
+        station.store.apply = refuse  # type: ignore[method-assign]
+
+
+async def test_events_that_the_store_refuses_raise_and_can_be_told_again() -> None:
+    async with Station(MeterValueSampleInterval=10) as station:
+        await station.boot()
+        refusing = Refusing(station)
+        refusing.active = True
+        with pytest.raises(StoreError):
+            await station.begin()
+        refusing.active = False
+        await station.begin()
+        await station.read_meter(500)
+        await settled(11)
+        refusing.active = True
+        with pytest.raises(StoreError):
+            await station.end()
+        refusing.active = False
+        await settled(10)
+        await station.end()
+        await settled()
+    assert len(station.csms.requests("StartTransaction")) == 1
+    assert len(station.csms.requests("StopTransaction")) == 1
+    assert len(station.csms.requests("MeterValues")) == 2
+
+
+async def test_a_sample_that_the_store_refuses_is_lost_but_not_the_next_one() -> None:
+    async with Station(MeterValueSampleInterval=10) as station:
+        await station.boot()
+        await station.begin()
+        await station.read_meter(500)
+        await settled(2)
+        refusing = Refusing(station)
+        refusing.active = True
+        await settled(10)
+        refusing.active = False
+        await settled(10)
+    assert len(station.csms.requests("MeterValues")) == 1
