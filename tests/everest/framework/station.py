@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from everest.framework import Fulfillment, Module, RuntimeSession
+from everest.runtime import Message
 from tests.everest.manager.house import House
 from tests.everest.manager.manager_process import ManagerProcess
 from tests.support.mosquitto import Mosquitto
@@ -92,9 +93,12 @@ class Heard:
 
     def __init__(self) -> None:
         self._queue: queue.Queue[Any] = queue.Queue()
+        self.answer: Callable[[Any], Any] = lambda value: None
 
-    def __call__(self, *values: Any) -> None:
-        self._queue.put(values[0] if values else None)
+    def __call__(self, *values: Any) -> Any:
+        value = values[0] if values else None
+        self._queue.put(value)
+        return self.answer(value)
 
     def next(self) -> Any:
         return self._queue.get(timeout=PATIENCE)
@@ -117,4 +121,7 @@ def clean_environment(changes: Mapping[str, str]) -> dict[str, str]:
     return kept | dict(changes)
 
 
-Handler = Callable[[dict[str, Any]], Any]
+def shut_down(module: Module) -> None:
+    """As if `<P>shutdown` had come to this module alone."""
+    bus = module._context.bus
+    module._life.thread.post(bus._route, Message(bus.topics.shutdown, b"true"))
