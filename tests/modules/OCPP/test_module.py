@@ -433,3 +433,16 @@ async def test_an_energy_sink_without_a_mapping_ends_the_start(tmp_path: Path, c
     with pytest.raises(StartupError, match="evse_energy_sink sink needs a mapping"):
         async with OcppBench(tmp_path, csms, connections=connections):
             pass
+
+
+async def test_a_remote_stop_right_behind_the_start_confirmation_finds_its_transaction(
+    tmp_path: Path, csms: CentralSystem
+) -> None:
+    async with OcppBench(tmp_path, csms) as bench:
+        for number in range(1, 6):
+            bench.start_transaction(session=f"s{number}", energy=number)
+            await csms.wait_for(lambda n=number: len(csms.transactions) == n)
+            answer = await csms.call(call.RemoteStopTransaction(transaction_id=number))
+            assert answer.status == "Accepted"
+            bench.stop_transaction(session=f"s{number}", energy=number + 1)
+            await csms.wait_for(lambda n=number: len(csms.calls("StopTransaction")) == n)
