@@ -168,7 +168,8 @@ class Firmware:
     async def _side_effects(self, status: FirmwareStatusEnumType, *, signed: bool, disable_connectors: bool) -> None:
         gate = _F.SignatureVerified if signed else _F.Downloaded
         if status is gate and disable_connectors:
-            self._pending, self._told_unavailable = True, False
+            self._told_unavailable = self._told_unavailable and self._pending
+            self._pending = True
             await self._empty_station()
         if status in GATE_CANCELLED:
             self._pending = False

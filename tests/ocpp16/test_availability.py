@@ -151,3 +151,16 @@ async def test_an_enabled_event_does_not_end_the_charging_state_of_a_running_tra
         await station.charge_point.on_enabled(1)
         await settled()
     assert station.csms.statuses(1)[-1] == "Charging"
+
+
+async def test_a_transaction_that_goes_on_after_a_restart_ends_before_its_connector_is_disabled() -> None:
+    async with Evse() as station:
+        await station.booted()
+        await station.begin(1)
+        await settled()
+        assert await station.change(1, "Inoperative") == "Scheduled"
+        await station.kill_and_restart(resuming=["session-1"])
+        assert ("disable_evse", 1) not in station.asked
+        await station.end(1)
+        await settled()
+        assert ("disable_evse", 1) in station.asked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -174,7 +175,15 @@ async def test_an_unknown_connector_is_an_error_of_the_caller() -> None:
 async def test_handlers_of_one_connector_are_served_in_the_order_of_their_calls() -> None:
     async with Station() as station:
         await station.boot()
-        await asyncio.gather(station.begin(), station.charge_point.on_resume_charging(1), station.end())
+        apply, waits = station.store.apply, [2.0, 1.0]
+
+        async def slow(*args: Any, **options: Any) -> None:
+            await asyncio.sleep(waits.pop(0) if waits else 0)
+            await apply(*args, **options)
+
+        station.store.apply = slow  # type: ignore[method-assign]
+        started = station.charge_point.on_transaction_started(1, "session-1", "TAG1", 100)
+        await asyncio.gather(started, station.charge_point.on_resume_charging(1), station.end())
         await settled()
     actions = [action for action in station.csms.actions() if action.endswith("Transaction")]
     assert actions == ["StartTransaction", "StopTransaction"]

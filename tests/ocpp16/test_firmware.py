@@ -170,3 +170,15 @@ async def test_a_status_that_unsigned_updates_do_not_know_is_not_sent() -> None:
         await station.boot()
         await report(station, -1, "DownloadPaused", "Nonsense")
     assert station.csms.requests("FirmwareStatusNotification") == []
+
+
+async def test_a_gate_status_told_twice_lets_the_installation_go_once() -> None:
+    async with Station() as station:
+        await station.boot()
+        await report(station, -1, "Downloaded", "Downloaded")
+        await station.begin()
+        await station.end()
+        await settled()
+        assert len(station.asked_for("all_connectors_unavailable")) == 1
+        await report(station, -1, "InstallationFailed", "Downloaded")
+        assert len(station.asked_for("all_connectors_unavailable")) == 2

@@ -94,3 +94,21 @@ async def test_the_reset_callback_may_stop_the_charge_point() -> None:
         await station.csms.call("Reset", {"type": "Soft"})
         await settled(5)
     assert stopped == [True, "after"]
+
+
+async def test_a_transaction_that_ends_inside_the_stop_call_is_still_waited_for() -> None:
+    async with Station() as station:
+        await station.boot()
+        allow(station)
+
+        async def stop(connector: int, reason: Reason) -> bool:
+            await station.end(connector, reason=reason)
+            return True
+
+        station.charge_point.register_stop_transaction_callback(stop)
+        await station.begin()
+        await settled()
+        station.csms.answers["StopTransaction"] = SILENCE
+        await station.csms.call("Reset", {"type": "Soft"})
+        await settled(5)
+        assert station.asked_for("reset") == []

@@ -484,3 +484,17 @@ async def test_a_sample_that_the_store_refuses_is_lost_but_not_the_next_one() ->
         refusing.active = False
         await settled(10)
     assert len(station.csms.requests("MeterValues")) == 1
+
+
+async def test_power_loss_reports_no_less_than_a_meter_values_that_left_before_the_register_was_written() -> None:
+    async with Station(MeterValueSampleInterval=10) as station:
+        await station.boot()
+        await station.begin()
+        await settled(9.7)
+        await station.read_meter(500)
+        await settled(0.1)
+        await station.read_meter(600)
+        await settled(0.3)
+        assert station.csms.requests("MeterValues")[0]["meterValue"][0]["sampledValue"][0]["value"] == "600.00"
+        await station.kill_and_restart()
+    assert station.csms.requests("StopTransaction")[0]["meterStop"] == 600
