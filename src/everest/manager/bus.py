@@ -59,11 +59,15 @@ class ManagerBus:
     async def close(self) -> None:
         await self._transport.close()
 
+    def answer_with(self, service: ConfigurationService) -> None:
+        """Answer configuration requests from `service` from now on."""
+        self._service = service
+
     # --- what the manager says ---
 
     async def distribute(self, stack: Stack, service: ConfigurationService) -> None:
         """Answer for `stack` from now on and publish its metadata, retained, in the order of bus 2.3."""
-        self._service = service
+        self.answer_with(service)
         delivery = DELIVERY["metadata"]
         self._metadata_topics = []
         for name, data in distribution.metadata(stack):

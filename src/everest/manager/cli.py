@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from everest.manager import config, distribution, manifests, paths
+from everest.manager import config, distribution, manifests, paths, slots
 from everest.manager.bus import ManagerBus
 from everest.manager.errors import BootError, ManagerError
 from everest.manager.fifo import State, StatusFifo
@@ -27,12 +27,11 @@ from everest.manager.model import Stack
 from everest.manager.processes import ProcessLauncher, by_hand
 from everest.manager.settings import Settings
 from everest.manager.signals import stop_signals
-from everest.runtime import logs
+from everest.manager.slots import Slot
+from everest.runtime import Dialect, logs
 from everest.runtime.mqtt import MqttTransport
 
 logger = logging.getLogger(__name__)
-
-_LATER = ("--db", "--into-idle", "--idle-on-failure", "--reset-from-yaml")
 
 
 class Parser(argparse.ArgumentParser):
@@ -63,7 +62,12 @@ class Arguments:
     recover_module_crashes: bool = False
     graceful_shutdown: bool = False
     mqtt_everest_prefix: str | None = None
+    dialect: Dialect = Dialect.B
+    db: Path | None = None
     db_init: bool = False
+    reset_from_yaml: bool = False
+    into_idle: bool = False
+    idle_on_failure: bool = False
 
 
 def build_parser(prog: str) -> Parser:
@@ -88,18 +92,13 @@ def build_parser(prog: str) -> Parser:
     add("--recover-module-crashes", action="store_true", help="start all modules again after a crash, up to 3 times")
     add("--graceful-shutdown", action="store_true", help="ask modules over MQTT to end, SIGTERM 5 s later")
     add("--mqtt_everest_prefix", metavar="PREFIX", help="topic prefix; overrides the config")
+    add("--dialect", choices=("A", "B"), help="wire dialect: B (default) of current EVerest, A of 2026.02 and older")
+    add("--db", type=Path, metavar="FILE", help="configuration database (SQLite), full path; filled from --config once")
     add("--db-init", action="store_true", help="deprecated, no effect")
-    add("--db", nargs="?", action=NotYet, metavar="FILE", help="not supported yet")
-    for flag in _LATER[1:]:
-        add(flag, nargs=0, action=NotYet, help="not supported yet")
+    add("--reset-from-yaml", action="store_true", help="fill the configuration database from --config again")
+    add("--into-idle", action="store_true", help="start no modules, wait")
+    add("--idle-on-failure", action="store_true", help="without modules to start, wait instead of exiting")
     return parser
-
-
-class NotYet(argparse.Action):
-    """A flag of EVerest's manager that is refused by name until it works."""
-
-    def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: str | None = None) -> None:
-        parser.error(f"{option} is not supported yet; leave it out")
 
 
 def version() -> str:
@@ -130,10 +129,10 @@ def set_up_logging(log_config: Path | None = None) -> None:
 
 def parse(words: Sequence[str]) -> Arguments:
     parser = build_parser("everest-manager")
-    values = vars(parser.parse_args(words))
-    for flag in _LATER:
-        values.pop(flag.removeprefix("--").replace("-", "_"), None)
-    arguments = Arguments(**{key: value for key, value in values.items() if value is not None})
+    values = {key: value for key, value in vars(parser.parse_args(words)).items() if value is not None}
+    if "dialect" in values:
+        values["dialect"] = Dialect[values["dialect"]]
+    arguments = Arguments(**values)
     if arguments.config is not None and arguments.conf is not None:
         parser.error("--config and --conf are the same flag; use --config")
     if arguments.conf is not None:
@@ -143,7 +142,17 @@ def parse(words: Sequence[str]) -> Arguments:
         parser.error("--check needs --config")
     if arguments.db_init:
         logger.warning("--db-init is deprecated and has no effect")
+    _check_database_flags(parser, arguments)
     return arguments
+
+
+def _check_database_flags(parser: Parser, arguments: Arguments) -> None:
+    if arguments.db is not None and not arguments.db.is_absolute():
+        parser.error(f"--db {arguments.db} is not a full path")
+    if arguments.reset_from_yaml and arguments.config is None:
+        parser.error("--reset-from-yaml needs --config")
+    if arguments.reset_from_yaml and arguments.db is None:
+        logger.warning("--reset-from-yaml has no effect without --db")
 
 
 def manage(arguments: Arguments) -> int:
@@ -162,32 +171,35 @@ def manage(arguments: Arguments) -> int:
 
 def _manage(arguments: Arguments, layout: paths.Layout, fifo: StatusFifo) -> int:
     options = config.LoadOptions(layout, os.environ, arguments.mqtt_everest_prefix, tuple(arguments.standalone))
-    config_file = paths.find_config(layout, arguments.config)
-    stack = load(config_file, options)
+    database = None if arguments.check else arguments.db
+    no_yaml = database is not None and arguments.config is None
+    config_file = None if no_yaml else paths.find_config(layout, arguments.config)
+    stack, slot = slots.choose(database, config_file, options, reset=arguments.reset_from_yaml)
+    warn(stack)
     set_up_logging(stack.settings.layout.logging_config_file)
     if arguments.dump is not None:
         dump(stack, arguments.dump)
     if arguments.check:
         logger.info("%s is fine", config_file)
         return 0
-    if not stack.modules:
-        fifo.enter(State.Exiting)
-    config.require_modules(stack)
     flow = LifecycleOptions(
         ignore=frozenset(arguments.ignore),
         retain_topics=arguments.retain_topics,
         recover_module_crashes=arguments.recover_module_crashes,
         graceful_shutdown=arguments.graceful_shutdown,
+        into_idle=arguments.into_idle,
+        idle_on_failure=arguments.idle_on_failure,
     )
-    return asyncio.run(serve(stack, options, flow, fifo))
+    if not stack.modules and not (flow.into_idle or flow.idle_on_failure):
+        fifo.enter(State.Exiting)
+        config.require_modules(stack)
+    return asyncio.run(serve(stack, slot, flow, fifo, arguments.dialect))
 
 
-def load(config_file: Path, options: config.LoadOptions) -> Stack:
-    """Load the config and log its warnings."""
-    stack = config.load(config_file, options)
+def warn(stack: Stack) -> None:
+    """Log what the checks have to say about a configuration that is no mistake."""
     for warning in stack.warnings:
         logger.warning("%s", warning)
-    return stack
 
 
 def tell_standalone(stack: Stack, ignored: Collection[str], tell: Callable[[str], None]) -> None:
@@ -198,13 +210,11 @@ def tell_standalone(stack: Stack, ignored: Collection[str], tell: Callable[[str]
             tell(f"module {module.printable} is started by hand{': ' if line else ''}{line}")
 
 
-async def serve(stack: Stack, options: config.LoadOptions, flow: LifecycleOptions, fifo: StatusFifo) -> int:
+async def serve(stack: Stack, slot: Slot, flow: LifecycleOptions, fifo: StatusFifo, dialect: Dialect) -> int:
     """Run the stack over the configured broker until it ends."""
-    bus = ManagerBus(mqtt_transport(stack.settings), stack.settings.everest_prefix)
+    bus = ManagerBus(mqtt_transport(stack.settings), stack.settings.everest_prefix, dialect=dialect)
     launcher = ProcessLauncher(stack.settings, os.environ)
-    lifecycle = Lifecycle(
-        stack, bus, launcher, fifo=fifo, options=flow, reload=lambda: load(stack.config_file, options)
-    )
+    lifecycle = Lifecycle(stack, bus, launcher, fifo=fifo, options=flow, slot=slot)
     tell_standalone(stack, flow.ignore, logger.info)
     with stop_signals(lifecycle.interrupt, launcher.kill):
         return await lifecycle.run()

@@ -31,6 +31,7 @@ from everest.manager.model import (
 )
 from everest.manager.problems import Findings, one_of
 from everest.manager.settings import Settings, settings_from
+from everest.runtime.yaml_file import Document
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,28 @@ def load(config_file: Path, options: LoadOptions) -> Stack:
     paths.check(settings.layout)
     user_configs = user_config_files(config_file, options.state_dir)
     source = _merged(main, user_configs, findings)
+    return _checked(source, settings, options, findings)
+
+
+def load_entries(
+    entries: ReadOnlyDict[str, Any], database: Path, config_file: Path | None, options: LoadOptions
+) -> Stack:
+    """Check module entries of a configuration database; settings from the config file, else built in (bus 2.6).
+
+    Raises BootError or ConfigError, as `load`.
+    """
+    findings = Findings()
+    main = None if config_file is None else read(config_file, findings)
+    if config_file is not None and main is None:
+        raise ConfigError(findings.problems)
+    written = None if main is None else main.data.get("settings")
+    settings = settings_from(options.layout, written, options.environment, everest_prefix=options.everest_prefix)
+    paths.check(settings.layout)
+    data = {"active_modules": dict(entries)}
+    return _checked(SourceFile(database, data, Document(database, data), has_lines=False), settings, options, findings)
+
+
+def _checked(source: SourceFile, settings: Settings, options: LoadOptions, findings: Findings) -> Stack:
     problems = metaschema.problems_of(source, "config")
     for problem in problems:
         findings.add(problem)
@@ -108,7 +131,17 @@ def _build(
     check.connections(source, entries, loaded, findings)
     interfaces = _provided_interfaces(loaded, contracts)
     user_config = user_config_files(source.path, options.state_dir)[-1]
-    return Stack(source.path, user_config, settings, modules, loaded, interfaces, types, tuple(findings.warnings))
+    return Stack(
+        source.path,
+        user_config,
+        settings,
+        modules,
+        loaded,
+        interfaces,
+        types,
+        tuple(findings.warnings),
+        source.data.get("active_modules") or {},
+    )
 
 
 def _contracts(settings: Settings, findings: Findings) -> Contracts:
@@ -242,4 +275,6 @@ def _access(entry: dict[str, Any]) -> Access | None:
 def require_modules(stack: Stack) -> None:
     """Raise BootError when there is nothing to start (bus 2.7, last row)."""
     if not stack.modules:
-        raise BootError(f"{stack.config_file} has no modules; list some under active_modules")
+        is_file = stack.config_file.suffix in (".yaml", ".json")
+        fix = "list some under active_modules" if is_file else "fill it by --config FILE --reset-from-yaml"
+        raise BootError(f"{stack.config_file} has no modules; {fix}")

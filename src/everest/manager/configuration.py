@@ -1,26 +1,23 @@
 """Answers to configuration requests: Get and Set with their access rules (bus 6.7).
 
 `ConfigurationService` holds the values that are in force; `get` is pure. `set` persists first, then asks the module
-through the `forward` function it was given. Envelopes and topics are the business of `bus.py`.
+through the `forward` function it was given. Where it persists: slots.py. Envelopes and topics: bus.py.
 """
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from everest.manager import distribution
-from everest.manager.documents import merge_patch, read
 from everest.manager.errors import ManagerError
 from everest.manager.model import MODULE_SCOPE, Access, Parameter, Scalar, Stack
 from everest.manager.parameters import parameter_json, parsed
-from everest.manager.problems import Findings
+from everest.manager.slots import FileSlot, Slot
 
 logger = logging.getLogger(__name__)
 
@@ -59,8 +56,9 @@ def unknown_origin(origin: str) -> Answer:
 class ConfigurationService:
     """The configuration in force, as the modules see and change it."""
 
-    def __init__(self, stack: Stack, forward: Forward) -> None:
+    def __init__(self, stack: Stack, forward: Forward, slot: Slot | None = None) -> None:
         self._stack = stack
+        self._slot = slot or FileSlot(stack)
         self._forward = forward
         self._parameters = {module_id: dict(module.parameters) for module_id, module in stack.modules.items()}
         self._order = asyncio.Lock()
@@ -166,17 +164,11 @@ class ConfigurationService:
         parameters[scope] = tuple(changed if entry.name == changed.name else entry for entry in parameters[scope])
 
     def _persist(self, module_id: str, scope: str, name: str, value: Scalar) -> str | None:
-        """Merge the value into the user config file; the reason when that fails."""
-        section: dict[str, Any] = (
-            {"config_module": {name: value}}
-            if scope == MODULE_SCOPE
-            else {"config_implementation": {scope: {name: value}}}
-        )
-        path = self._stack.user_config
+        """Make the value durable; the reason when that fails."""
         try:
-            _write_patch(path, {"active_modules": {module_id: section}})
+            self._slot.store(module_id, scope, name, value)
         except (OSError, ManagerError) as error:
-            logger.warning("%s: cannot be written: %s", path, error)
+            logger.warning("%s/%s/%s cannot be stored: %s", module_id, scope, name, error)
             return f"cannot be stored: {error}"
         return None
 
@@ -211,18 +203,3 @@ def _identifier(value: object) -> tuple[str, str, str] | None:
 
 def _set_answer(verdict: str, status: str = "Ok", info: str = "") -> Answer:
     return Answer({"status": verdict, "status_info": info}, "Set", status, info)
-
-
-def _write_patch(path: Path, patch: Mapping[str, Any]) -> None:
-    """Merge `patch` into the user config (JSON text, bus 6.1); the file is replaced as a whole or not at all."""
-    current: Any = {}
-    if path.is_file():
-        findings = Findings()
-        source = read(path, findings)
-        if source is None:
-            raise ManagerError(str(findings.problems[0]))
-        current = source.data
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(json.dumps(merge_patch(current, patch), indent=4) + "\n", encoding="utf-8")
-    temporary.replace(path)

@@ -26,13 +26,15 @@ class SourceFile:
     document: Document
     overlays: tuple[SourceFile, ...] = ()
     """What was merged over it, the last one on top."""
+    has_lines: bool = True
+    """False for what was no text: a configuration database."""
 
     def place(self, key: Key) -> tuple[Path, int | None]:
         """File and line of `key`; of its nearest written parent when the key itself is not there."""
         for overlay in reversed(self.overlays):
             if _reaches(overlay.data, key):
                 return overlay.place(key)
-        return self.document.path, self.document.line(*key)
+        return self.document.path, self.document.line(*key) if self.has_lines else None
 
     def problem(self, key: Key, text: str, fix: str = "") -> Problem:
         file, line = self.place(key)

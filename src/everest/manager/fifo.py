@@ -24,6 +24,7 @@ class State(StrEnum):
     ShutdownRequested = "MANAGER_SHUTDOWN_REQUESTED"
     ForceTerminating = "MANAGER_FORCE_TERMINATING"
     ShutdownFinalizing = "MANAGER_SHUTDOWN_FINALIZING"
+    Idle = "MANAGER_IDLE"
     Exiting = "MANAGER_EXITING"
 
 

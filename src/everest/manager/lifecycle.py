@@ -4,7 +4,8 @@
 (processes or tasks) and to the bus through `ManagerBus`. Broker start, command line and files are elsewhere.
 
     Initializing -> StartingModules -> Running -> ShutdownRequested [-> CrashShutdownInProgress]
-        [-> ForceTerminating] -> ShutdownFinalizing -> Exiting | StartingModules (recovery)
+        [-> ForceTerminating] -> ShutdownFinalizing -> Exiting | StartingModules (recovery) | Idle
+    Initializing -> Idle -> Exiting
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from everest.manager.configuration import ConfigurationService
 from everest.manager.errors import BrokerError, ConfigError, ManagerError
 from everest.manager.fifo import Event, State, StatusFifo
 from everest.manager.model import Manifest, ModuleConfig, Stack
+from everest.manager.slots import FileSlot, Slot
 from everest.runtime.errors import TransportError
 
 logger = logging.getLogger(__name__)
@@ -77,6 +79,8 @@ class LifecycleOptions:
     retain_topics: bool = False
     recover_module_crashes: bool = False
     graceful_shutdown: bool = False
+    into_idle: bool = False
+    idle_on_failure: bool = False
 
 
 @dataclass(slots=True)
@@ -103,14 +107,14 @@ class Lifecycle:
         *,
         fifo: StatusFifo,
         options: LifecycleOptions = LifecycleOptions(),
-        reload: Callable[[], Stack] | None = None,
+        slot: Slot | None = None,
     ) -> None:
         self._stack = stack
         self._bus = bus
         self._launcher = launcher
         self._fifo = fifo
         self._options = options
-        self._reload = reload
+        self._slot = slot or FileSlot(stack)
         self._stop = asyncio.Event()
         self._exit_seen = asyncio.Event()
         self._round: _Round | None = None
@@ -131,6 +135,8 @@ class Lifecycle:
         """Start the stack, keep it running, end it. Returns the exit status; raises ManagerError with the reason."""
         try:
             await self._connect()
+            if self._options.into_idle or not self._stack.modules:
+                return await self._idle()
             return await self._rounds()
         finally:
             if self._launcher.alive():
@@ -166,18 +172,40 @@ class Lifecycle:
             if recoveries == MAX_RECOVERIES:
                 self._fifo.event(Event.CrashRecoveryExhausted)
                 logger.critical("modules crashed again after %d recoveries: giving up", MAX_RECOVERIES)
+                if self._options.idle_on_failure:
+                    return await self._idle()
                 break
             recoveries += 1
             self._fifo.event(Event.CrashRecoveryAttempt, f"{recoveries}/{MAX_RECOVERIES}")
             logger.warning("starting all modules again, recovery %d of %d", recoveries, MAX_RECOVERIES)
-            self._renew()
+            if not self._renew():
+                return await self._idle()
         self._fifo.enter(State.Exiting)
         return 1
 
-    def _renew(self) -> None:
-        """Read the configuration again for a recovery; a broken one ends the manager with its problems."""
-        if self._reload is not None:
-            self._stack = self._reload()
+    def _renew(self) -> bool:
+        """Read the configuration again for a recovery. A broken one: False to idle, else raised with its problems."""
+        try:
+            self._stack = self._slot.reload()
+        except ManagerError as error:
+            if self._options.idle_on_failure:
+                report(error)
+                return False
+            self._fifo.enter(State.Exiting)
+            raise
+        return True
+
+    async def _idle(self) -> int:
+        """Run no modules, answer configuration requests, and wait for a signal (bus 2.7, 2.9)."""
+        service = ConfigurationService(self._stack, self._bus.forward_set, self._slot)
+        service.at_rest = True
+        self._bus.answer_with(service)
+        self._fifo.enter(State.Idle)
+        logger.info("idle: no modules are running")
+        self._exit_seen.clear()
+        await self._wait_for_end()
+        self._fifo.enter(State.Exiting)
+        return 0
 
     # --- one round ---
 
@@ -200,7 +228,8 @@ class Lifecycle:
         stack = self._stack
         expected = frozenset(stack.modules) - self._options.ignore
         standalone = frozenset(module_id for module_id in expected if stack.modules[module_id].standalone)
-        return _Round(stack, ConfigurationService(stack, self._bus.forward_set), expected, standalone)
+        service = ConfigurationService(stack, self._bus.forward_set, self._slot)
+        return _Round(stack, service, expected, standalone)
 
     async def _start(self, current: _Round) -> None:
         await self._bus.distribute(current.stack, current.service)

@@ -181,3 +181,5 @@ class Stack:
     types: ReadOnlyDict[str, ReadOnlyDict[str, Any]] = field(default_factory=dict)
     """Type definitions by path (`/authorization`); empty unless validate_schema."""
     warnings: tuple[str, ...] = ()
+    active_modules: ReadOnlyDict[str, Any] = field(default_factory=dict)
+    """The entries as written, user configs merged in; what a configuration database keeps."""

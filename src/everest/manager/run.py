@@ -30,6 +30,7 @@ from everest.manager.model import Stack
 from everest.manager.processes import ProcessLauncher
 from everest.manager.settings import BrokerAddress
 from everest.manager.signals import stop_signals
+from everest.manager.state import locked
 from everest.runtime import MemoryBroker, Transport
 
 logger = logging.getLogger(__name__)
@@ -120,9 +121,11 @@ class Run:
         fifo = StatusFifo(self._arguments.status_fifo)
         fifo.enter(State.Initializing)
         with contextlib.closing(fifo):
-            stack = cli.load(config_file, options)
+            stack = config.load(config_file, options)
+            cli.warn(stack)
             config.require_modules(stack)
             async with AsyncExitStack() as things:
+                things.enter_context(locked(state))
                 stack, address, transport = await self._bus(stack, things)
                 environment = clean_environment(os.environ)
                 context = RunContext(self._arguments, stack, state, address, transport, environment)

@@ -8,13 +8,15 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from everest.manager import broker, companion, paths, run
+from everest.manager import broker, companion, paths, run, state
 from everest.manager.companion import Companion, RunContext
 from everest.manager.errors import BootError
 from everest.manager.settings import BrokerAddress, Settings
@@ -422,3 +424,39 @@ def test_a_foreign_pyproject_above_is_not_our_checkout(tmp_path: Path) -> None:
     assert paths.checkout_root(package) is None
     (tmp_path / "pyproject.toml").write_text(f'[project]\nname = "{paths.PROJECT}"\n')
     assert paths.checkout_root(package) == tmp_path
+
+
+def test_two_runs_do_not_share_a_state_directory(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    class Twin(Listener):
+        async def prepare(self, context: RunContext) -> None:
+            self.second = await asyncio.to_thread(second_run)
+            await super().prepare(context)
+
+    def second_run() -> tuple[int, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "everest.manager", "run", *words(house, "--in-process")], capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stderr
+
+    twin = Twin()
+    assert run.main(words(house, "--in-process"), [twin]) == 0
+    status, errors = twin.second
+    assert status == 1
+    assert f"is in use by another everest-manager run (pid {os.getpid()})" in errors
+    assert "Traceback" not in errors
+
+
+def test_a_killed_run_leaves_its_state_directory_free(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom everest.manager.state import locked\n"
+        "with locked(Path(sys.argv[1])):\n    print('held', flush=True)\n    sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
+        with pytest.raises(BootError, match=f"pid {holder.pid}"), state.locked(tmp_path):
+            raise AssertionError
+        holder.kill()
+        holder.wait()
+    with state.locked(tmp_path):
+        assert (tmp_path / state.LOCK_FILE).read_text() == f"{os.getpid()}\n"
