@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from everest.runtime import Clock
 from everest.runtime.testing import ModuleBench
 
 MODULE = Path(__file__).parents[3] / "modules/System"
@@ -65,9 +66,11 @@ class PlayedTransfer:
 class System(ModuleBench):
     """`transfer` stands in for the network; `stored` is the store's content."""
 
-    def __init__(self, *, store: bool = True, transfer: PlayedTransfer | None = None, **config: Any) -> None:
+    def __init__(
+        self, *, store: bool = True, transfer: PlayedTransfer | None = None, clock: Clock | None = None, **config: Any
+    ) -> None:
         connections = {"store": ["store/main"]} if store else {}
-        super().__init__(MODULE, module_id="system", config=config, connections=connections, clock=LoopClock())
+        super().__init__(MODULE, module_id="system", config=config, connections=connections, clock=clock or LoopClock())
         self.transfer = transfer or PlayedTransfer()
         self.stored: dict[str, Any] = {}
         self.answer("store/main", "load", lambda args: self.stored.get(args["key"]))
