@@ -184,7 +184,7 @@ async def test_handlers_of_one_connector_are_served_in_the_order_of_their_calls(
         station.store.apply = slow  # type: ignore[method-assign]
         started = station.charge_point.on_transaction_started(1, "session-1", "TAG1", 100)
         await asyncio.gather(started, station.charge_point.on_resume_charging(1), station.end())
-        await settled()
+        await settled(5)
     actions = [action for action in station.csms.actions() if action.endswith("Transaction")]
     assert actions == ["StartTransaction", "StopTransaction"]
 
