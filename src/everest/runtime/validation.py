@@ -1,6 +1,6 @@
 """Strict mode: payloads against the distributed definitions as JSON Schema draft-07 (bus 3.4).
 
-Lives here: `Validator`, imported only when `validate_schema` is on, since jsonschema is slow to import and to run.
+Lives here: `Validator` on jsonschema-rs, imported only when `validate_schema` is on.
 Siblings of `$ref` are ignored, `/file#/Type` resolves in the distributed type files, unknown formats fail.
 May not be imported here: contracts, manager.
 """
@@ -13,12 +13,8 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from typing import Any
 
-import jsonschema
-import jsonschema.exceptions
-import referencing
-import referencing.exceptions
+import jsonschema_rs
 from msgspec import Raw
-from referencing.jsonschema import DRAFT7
 
 from everest.runtime.codec import PayloadError, decode
 from everest.runtime.errors import SchemaValidationError
@@ -31,10 +27,11 @@ class Validator:
     """Checks JSON text; every failure is a SchemaValidationError with place and reason."""
 
     def __init__(self, interfaces: Mapping[str, InterfaceDefinition], types: Mapping[str, Any]) -> None:
-        resources = [(path, DRAFT7.create_resource(contents)) for path, contents in types.items()]
-        self._registry: referencing.Registry[Any] = referencing.Registry().with_resources(resources)
+        self._registry = jsonschema_rs.Registry(
+            list(types.items()), draft=jsonschema_rs.Draft7, retriever=_refuse_to_fetch
+        )
         self._interfaces = interfaces
-        self._validators: dict[tuple[str, ...], jsonschema.Draft7Validator] = {}
+        self._validators: dict[tuple[str, ...], jsonschema_rs.Draft7Validator] = {}
 
     def check_arguments(self, interface: str, command: str, args: Raw | bytes) -> None:
         """All declared arguments are there and valid; extra ones are ignored."""
@@ -76,14 +73,36 @@ class Validator:
     def _check(self, key: tuple[str, ...], schema: Any, value: Any, what: str) -> None:
         validator = self._validators.get(key)
         if validator is None:
-            validator = jsonschema.Draft7Validator(schema, registry=self._registry, format_checker=FORMATS)
-            self._validators[key] = validator
+            validator = self._validators[key] = self._compiled(schema, what)
         try:
-            error = jsonschema.exceptions.best_match(validator.iter_errors(value))
-        except (referencing.exceptions.Unresolvable, RecursionError) as problem:
-            raise SchemaValidationError(f"{what}: its schema cannot be used: {problem!r}") from None
-        if error is not None:
-            raise SchemaValidationError(f"{what}: {error.json_path}: {error.message}")
+            validator.validate(value)
+        except jsonschema_rs.ValidationError as error:
+            raise SchemaValidationError(f"{what}: {_path(error.instance_path)}: {error.message}") from None
+        except ValueError as error:
+            raise SchemaValidationError(f"{what}: cannot be checked: {error}") from None
+
+    def _compiled(self, schema: Any, what: str) -> jsonschema_rs.Draft7Validator:
+        try:
+            return jsonschema_rs.Draft7Validator(
+                schema,
+                registry=self._registry,
+                formats=FORMATS,
+                validate_formats=True,
+                ignore_unknown_formats=False,
+            )
+        except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
+            reason = str(error).partition("\n")[0]
+            raise SchemaValidationError(f"{what}: its schema cannot be used: {reason}") from None
+
+
+def _refuse_to_fetch(uri: str) -> Any:
+    """A reference to what was not distributed: nothing is ever fetched over the network."""
+    raise LookupError(f"{uri} is not among the distributed types")
+
+
+def _path(steps: list[str | int]) -> str:
+    """`$.list[0].name`"""
+    return "$" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
 
 
 # --- formats (bus 3.4) -----------------------------------------------------------------------------------------------
@@ -123,21 +142,17 @@ FORMAT_CHECKS: Mapping[str, Callable[[str], bool]] = {
 }
 
 
-class _Formats(jsonschema.FormatChecker):
-    """The formats of the table above; any other name fails, as in EVerest."""
+def _tolerant(check: Callable[[str], bool]) -> Callable[[str], bool]:
+    """A check that cannot raise."""
 
-    def check(self, instance: object, format: str) -> None:
-        if not isinstance(instance, str):
-            return
-        known = FORMAT_CHECKS.get(format)
-        if known is None:
-            raise jsonschema.exceptions.FormatError(f"unknown format {format!r}")
+    def is_valid(text: str) -> bool:
         try:
-            valid = known(instance)
+            return check(text)
         except (ValueError, re.error):
-            valid = False
-        if not valid:
-            raise jsonschema.exceptions.FormatError(f"{instance!r} is not a {format}")
+            return False
+
+    return is_valid
 
 
-FORMATS = _Formats()
+FORMATS = {name: _tolerant(check) for name, check in FORMAT_CHECKS.items()}
+"""All formats there are; a schema that names another one fails, as in EVerest."""

@@ -89,7 +89,13 @@ def test_a_null_result_passes_only_where_none_is_declared() -> None:
 
 
 def test_the_failure_names_place_and_reason() -> None:
-    with pytest.raises(SchemaValidationError, match=r"variable changed: \$.key: 'a' is too short"):
+    with pytest.raises(SchemaValidationError, match=r"variable changed: \$\.key: \"a\" is shorter than 2"):
         validator().check_variable("store", "changed", b'{"key":"a","value":1}')
     with pytest.raises(SchemaValidationError, match="no variable unheard"):
         validator().check_variable("store", "unheard", b"1")
+
+
+def test_a_reference_to_another_machine_is_never_fetched() -> None:
+    interface = InterfaceDefinition(vars={"far": {"$ref": "http://types.example/a#/B"}})
+    with pytest.raises(SchemaValidationError, match="is not among the distributed types"):
+        Validator({"distant": interface}, {}).check_variable("distant", "far", b"1")

@@ -5,7 +5,7 @@ from everest.framework import Module, RuntimeSession, log
 
 class PyDoubler:
     def __init__(self):
-        self._session = RuntimeSession()       # keep a reference for the life of the module
+        self._session = RuntimeSession()  # keep a reference for the life of the module
         self._mod = Module(self._session)
         log.update_process_name(self._mod.info.id)
         setup = self._mod.say_hello()

@@ -1,4 +1,5 @@
 """Its handlers raise: a command, a variable callback, an error callback, the ready and the shutdown callback."""
+
 import sys
 import threading
 

@@ -1,4 +1,5 @@
 """Errors raised, cleared and followed; configuration read, changed and followed."""
+
 import threading
 
 from everest.framework import Module, RuntimeSession, error, log

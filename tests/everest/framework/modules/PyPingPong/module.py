@@ -1,4 +1,5 @@
 """Calls back into its caller from a command handler: a.ask -> b.answer -> a.who, all while a.ask is being handled."""
+
 from threading import Event
 
 from everest.framework import Module, RuntimeSession, log

@@ -1,4 +1,5 @@
 """Publishes from several threads at once; also shows a module that is one function."""
+
 import threading
 
 from everest.framework import Module, RuntimeSession, log
