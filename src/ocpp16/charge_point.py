@@ -96,6 +96,7 @@ class ChargePoint(Registration, EventHandlers, Information, ProtocolMethods):
         self._network: Network | None = None
         self._started = False
         self._stopped = False
+        self._ended = False
         self._store_open = False
         self._life = asyncio.Lock()
 
@@ -139,7 +140,7 @@ class ChargePoint(Registration, EventHandlers, Information, ProtocolMethods):
         except BaseException:
             await self._end(silently=True)
             raise
-        self._stopped = False
+        self._stopped = self._ended = False
         return True
 
     async def _open_store(self) -> None:
@@ -235,6 +236,7 @@ class ChargePoint(Registration, EventHandlers, Information, ProtocolMethods):
         """Close all of a run; the readings, errors and callbacks stay for the next one."""
         core, network = self._core, self._network
         self._core, self._network, self._started = None, None, False
+        self._ended = self._ended or core is not None
         if network is not None:
             await network.close(silently=silently)
         if core is not None:

@@ -16,10 +16,12 @@ from ocpp16.core import Core
 from ocpp16.errors import UsageError
 from ocpp16.measurement import Measurement, SignedMeterValue
 from ocpp16.messages import (
+    AvailabilityStatus,
     ChangeAvailabilityRequest,
     ChangeAvailabilityResponse,
     ChargePointStatus,
     Reason,
+    to_timestamp,
 )
 from ocpp16.metering import Readings
 from ocpp16.transactions import Transaction
@@ -33,16 +35,16 @@ class EventHandlers:
     """Mixed into `ChargePoint`."""
 
     _core: Core | None
-    _stopped: bool
+    _ended: bool
     _readings: Readings
     _connectors: Mapping[int, Connector]
 
     def _running(self, handler: str) -> Core | None:
-        """The run that takes the event; None after `stop` (the event is lost, as with libocpp)."""
-        if self._core is None and not self._stopped:
+        """The run that takes the event; None after `stop` or `close` (the event is lost, as with libocpp)."""
+        if self._core is None and not self._ended:
             raise UsageError(f"{handler} came before init(): call init() or start() first")
         if self._core is None:
-            log.warning("%s after stop() is dropped", handler)
+            log.warning("%s after the end of the charge point is dropped", handler)
         return self._core
 
     def _check_connector(self, connector: int) -> None:
@@ -119,7 +121,7 @@ class EventHandlers:
         async with core.turn(connector):
             if core.statuses[connector].state is ChargePointStatus.Reserved:
                 core.statuses.submit(connector, _E.UsageInitiated)
-            time = timestamp or core.context.clock.now()
+            time = to_timestamp(timestamp or core.context.clock.now())
             await core.transactions.start(
                 connector, session_id, id_token, meter_start, time, reservation_id, signed_meter_value
             )
@@ -145,9 +147,9 @@ class EventHandlers:
                 connector,
                 session_id,
                 reason,
-                timestamp,
+                to_timestamp(timestamp),
                 energy_wh_import,
-                id_tag_end,
+                _fitting(id_tag_end),
                 signed_meter_value,
                 start_signed_meter_value,
             )
@@ -277,11 +279,19 @@ class EventHandlers:
 
     async def on_change_availability(self, request: ChangeAvailabilityRequest) -> ChangeAvailabilityResponse:
         """ChangeAvailability asked by the integrator: as from the CSMS; carried out when this returns."""
-        core = self._core
+        core = self._running("on_change_availability")
         if core is None:
-            raise UsageError("on_change_availability needs a started charge point")
+            return ChangeAvailabilityResponse(status=AvailabilityStatus.Rejected)
         reply = await core.availability.change(request)
         if reply.after is not None:
             await reply.after()
         assert isinstance(reply.response, ChangeAvailabilityResponse)
         return reply.response
+
+
+def _fitting(id_tag: str | None) -> str | None:
+    """A stop must not be lost for a tag that is too long: it is cut, and said so."""
+    if id_tag is not None and len(id_tag) > 20:
+        log.error("The idTag that stopped a transaction has %d characters and is cut to 20", len(id_tag))
+        return id_tag[:20]
+    return id_tag or None

@@ -18,7 +18,7 @@ from ocpp16.configuration import keys
 from ocpp16.configuration.measurands import Wanted
 from ocpp16.context import Context
 from ocpp16.measurement import Measurement
-from ocpp16.messages import Measurand, MeterValue, MeterValuesRequest, ReadingContext
+from ocpp16.messages import Measurand, MeterValue, MeterValuesRequest, ReadingContext, to_timestamp
 from ocpp16.meter_values import Reading, energy_of, sampled_values
 from ocpp16.store.rows import Change, UpdateMeter
 from ocpp16.tasks import Timer
@@ -89,7 +89,7 @@ class Metering:
         energy = measurement.power_meter.energy_Wh_import.total
         if transaction is None or energy is None:
             return
-        transaction.meter(energy, measurement.power_meter.timestamp)
+        transaction.meter(energy, to_timestamp(measurement.power_meter.timestamp))
         self._write_meter_last(transaction)
         if transaction.pause_at is not None and energy >= transaction.pause_at:
             transaction.pause_at = None

@@ -14,7 +14,7 @@ import msgspec
 
 from ocpp16.core import Core
 from ocpp16.errors import NotSupportedError, UsageError
-from ocpp16.messages import ChargingRateUnitType, DataTransferResponse, IdTagInfo
+from ocpp16.messages import AuthorizationStatus, ChargingRateUnitType, DataTransferResponse, IdTagInfo
 from ocpp16.ports import Store
 from ocpp16.store.rows import TransactionRow
 
@@ -43,11 +43,15 @@ class ProtocolMethods:
     """Mixed into `ChargePoint`."""
 
     _core: Core | None
+    _ended: bool
     _store: Store
     _open_store: Callable[[], Awaitable[None]]
 
     async def authorize_id_token(self, id_token: str) -> AuthorizationResult:
-        """Whether this tag may charge (libocpp 3.4); up to 60 s. Raises UsageError for more than 20 characters."""
+        """Whether this tag may charge (libocpp 3.4); up to 60 s. Invalid after `stop`. Raises UsageError for more than
+        20 characters."""
+        if self._core is None and self._ended:
+            return AuthorizationResult(id_tag_info=IdTagInfo(status=AuthorizationStatus.Invalid))
         authorization = self._needed("authorize_id_token").authorization
         return AuthorizationResult(id_tag_info=await authorization.authorize_id_token(id_token))
 
@@ -55,6 +59,8 @@ class ProtocolMethods:
         self, vendor_id: str, message_id: str | None = None, data: str | None = None
     ) -> DataTransferResponse | None:
         """DataTransfer.req; None if offline, refused or not answered in 60 s."""
+        if self._core is None and self._ended:
+            return None
         return await self._needed("data_transfer").data_transfer.send(vendor_id, message_id, data)
 
     async def data_transfer_pnc_authorize(

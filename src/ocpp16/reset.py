@@ -52,9 +52,9 @@ class Reset:
                     "stop_transaction", transaction.connector, REASONS[reset_type], default=False
                 )
             await self._wait_for_end()
+            await self._context.callbacks.ask("reset", reset_type, default=None)
         finally:
             self._requested = False
-        await self._context.callbacks.ask("reset", reset_type, default=None)
 
     async def _wait_for_end(self) -> None:
         limit = int(self._context.configuration[keys.WaitForStopTransactionsOnResetTimeout])

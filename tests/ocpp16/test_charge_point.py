@@ -9,8 +9,14 @@ import pytest
 
 import ocpp16
 from ocpp16 import ErrorInfo, NotSupportedError, UsageError
-from ocpp16.messages import ChargePointErrorCode, ChargePointStatus, Reason
-from tests.support.ocpp16_station import START_OF_TIME, Station, settled
+from ocpp16.messages import (
+    AvailabilityType,
+    ChangeAvailabilityRequest,
+    ChargePointErrorCode,
+    ChargePointStatus,
+    Reason,
+)
+from tests.support.ocpp16_station import START_OF_TIME, Station, measurement, settled
 
 pytestmark = pytest.mark.looptime
 
@@ -323,3 +329,39 @@ async def test_an_init_that_fails_leaves_nothing_behind_and_can_be_repeated() ->
             await station.charge_point.init({0: ChargePointStatus.Charging})
         await station.boot()
     assert station.csms.statuses(1) == ["Available"]
+
+
+async def test_after_the_end_events_are_dropped_and_questions_answered_with_a_refusal() -> None:
+    for end in ("stop", "close"):
+        async with Station() as station:
+            await station.boot()
+            await getattr(station.charge_point, end)()
+            await station.charge_point.on_resume_charging(1)
+            result = await station.charge_point.authorize_id_token("TAG1")
+            assert result.id_tag_info.status == "Invalid"
+            assert await station.charge_point.data_transfer("vendor") is None
+            request = ChangeAvailabilityRequest(connector_id=1, type=AvailabilityType.Operative)
+            assert (await station.charge_point.on_change_availability(request)).status == "Rejected"
+
+
+async def test_times_without_zone_count_as_utc_and_a_long_stop_tag_is_cut() -> None:
+    async with Station() as station:
+        await station.boot()
+        naive = station.clock.now().replace(tzinfo=None)
+        await station.charge_point.on_transaction_started(1, "s", "TAG1", 0, timestamp=naive)
+        await station.charge_point.on_meter_values(1, measurement(5, naive))
+        await station.charge_point.on_transaction_stopped(1, "s", Reason.Local, naive, 10, id_tag_end="x" * 36)
+        await settled()
+    assert station.csms.requests("StopTransaction")[0]["idTag"] == "x" * 20
+    assert station.csms.requests("StartTransaction")[0]["timestamp"] == "2026-01-01T12:00:01.000Z"
+
+
+async def test_close_after_stop_changes_nothing() -> None:
+    async with Station() as station:
+        await station.boot()
+        await station.charge_point.stop()
+        await station.charge_point.close()
+        await station.charge_point.on_resume_charging(1)
+        assert await station.charge_point.restart()
+        await settled()
+    assert len(station.csms.requests("BootNotification")) == 2

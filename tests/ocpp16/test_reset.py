@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -112,3 +113,21 @@ async def test_a_transaction_that_ends_inside_the_stop_call_is_still_waited_for(
         await station.csms.call("Reset", {"type": "Soft"})
         await settled(5)
         assert station.asked_for("reset") == []
+
+
+async def test_a_second_reset_while_the_integrator_resets_is_rejected() -> None:
+    async with Station() as station:
+        await station.boot()
+        allow(station)
+        ended: list[ResetType] = []
+
+        async def reset(reset_type: ResetType) -> None:
+            await asyncio.sleep(10)
+            ended.append(reset_type)
+
+        station.charge_point.register_reset_callback(reset)
+        assert await station.csms.call("Reset", {"type": "Soft"}) == {"status": "Accepted"}
+        await settled()
+        assert await station.csms.call("Reset", {"type": "Hard"}) == {"status": "Rejected"}
+        await settled(10)
+    assert ended == [ResetType.Soft]
