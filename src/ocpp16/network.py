@@ -25,6 +25,8 @@ SLOT = 1
 """OCPP 1.6 has one network profile; it is told to the integrator as this configuration slot."""
 
 UNAUTHORIZED = 401
+STOP_PATIENCE = 2.0
+"""Seconds that `stop` waits for the closing handshake."""
 DEFAULT_SWITCH_TIMEOUT = 20
 
 Dialer = Callable[[ConnectionOptions], Awaitable[Connection]]
@@ -107,7 +109,7 @@ class Network:
         """End the connection; `silently` asks no callback, as at the end of the process (libocpp 12.1)."""
         self._silent = silently
         if self._manager is None:
-            await self._link.close()
+            await self._link.close(patience=0.0 if silently else STOP_PATIENCE)
 
     # --- dialling ---------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ It validates every message against the official JSON schemas, accepts every stat
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import logging
@@ -75,7 +76,9 @@ class RecordedConnection:
     async def send(self, text: str) -> None:
         # Recorded before it is sent: the answer to it may come while `send` still waits.
         self._central_system.record(self._station, "csms->cp", text)
-        await self._websocket.send(text)
+        # A station that closes has perhaps sent more before: what cannot be sent must not keep that from being read.
+        with contextlib.suppress(ConnectionClosed):
+            await self._websocket.send(text)
 
 
 class StationSession(OcppChargePoint):

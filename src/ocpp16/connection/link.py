@@ -90,6 +90,7 @@ class Link:
         self._before_dial = before_dial
         self._tasks = TaskOwner("ocpp16.link")
         self._task: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
         self._connection: Connection | None = None
         self._dialling = False
 
@@ -129,12 +130,18 @@ class Link:
         connection = self._connection
         if connection is not None:
             self._lost(connection)
-            self._tasks.spawn(_close(connection), name="close")
+            self._closing = self._tasks.spawn(_close(connection), name="close")
 
-    async def close(self) -> None:
-        """Disconnect, and end all tasks."""
+    async def close(self, *, patience: float = 0.0) -> None:
+        """Disconnect, and end all tasks; for at most `patience` seconds the closing handshake is waited for.
+
+        A socket that is dropped with unread bytes in it takes what was written last with it: an orderly stop waits, so
+        that the answer before it (Reset.conf) arrives. The end of a process does not wait (libocpp 12.1, 12.5).
+        """
         self.disconnect()
         await asyncio.sleep(0)  # lets the close frame out
+        if patience and self._closing is not None:
+            await asyncio.wait([self._closing], timeout=patience)
         await self._tasks.close()
 
     # --- inside ------------------------------------------------------------------------------------------------------
