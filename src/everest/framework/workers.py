@@ -47,6 +47,7 @@ class Workers:
             self._jobs.append((future, function))
             if self._idle < len(self._jobs) and self._threads < LIMIT:
                 self._threads += 1
+                self._idle += 1
                 threading.Thread(target=self._work, name=f"{self._name} worker", daemon=True).start()
             else:
                 self._changed.notify()
@@ -54,20 +55,24 @@ class Workers:
 
     def _work(self) -> None:
         while (job := self._next()) is not None:
-            _perform(*job)
+            _perform(*job, self._finished)
             del job
 
     def _next(self) -> tuple[Future[Any], Callable[[], Any]] | None:
         """The next job; None when there was nothing to do for a while."""
         with self._changed:
             while not self._jobs:
-                self._idle += 1
-                woken = self._changed.wait(IDLE_SECONDS)
-                self._idle -= 1
-                if not woken and not self._jobs:
+                if not self._changed.wait(IDLE_SECONDS) and not self._jobs:
                     self._threads -= 1
+                    self._idle -= 1
                     return None
+            self._idle -= 1
             return self._jobs.popleft()
+
+    def _finished(self) -> None:
+        """Counted as idle before its result is known, so that whoever waits for it finds this thread free."""
+        with self._changed:
+            self._idle += 1
 
 
 async def run_in_thread(name: str, function: Callable[[], T]) -> T:
@@ -77,14 +82,17 @@ async def run_in_thread(name: str, function: Callable[[], T]) -> T:
     return await asyncio.wrap_future(future)
 
 
-def _perform(future: Future[T], function: Callable[[], T]) -> None:
+def _perform(future: Future[T], function: Callable[[], T], finished: Callable[[], None] = lambda: None) -> None:
     if not future.set_running_or_notify_cancel():
+        finished()
         return
     try:
         result = function()
     except BaseException as error:
+        finished()
         future.set_exception(_carriable(error))
     else:
+        finished()
         future.set_result(result)
 
 

@@ -15,6 +15,7 @@ from everest.framework import Interface, Module, ModuleSetup, RuntimeSession, er
 from everest.runtime import bus as runtime_bus
 from tests.everest.framework.conftest import Pair
 from tests.everest.framework.station import PATIENCE, Heard, Station, connected, connection, shut_down
+from tests.everest.manager.manager_process import wait_until
 from tests.support.mosquitto import needs_mosquitto
 
 pytestmark = needs_mosquitto
@@ -167,6 +168,28 @@ def test_a_call_that_waits_when_the_module_shuts_down_fails(pair: Pair) -> None:
     go.set()
 
 
+def test_a_handler_whose_call_fails_because_of_the_shutdown_does_not_count_as_a_crash(pair: Pair) -> None:
+    """Were it one, this process would end."""
+    go, ended = threading.Event(), Heard()
+    pair.stored.answer = lambda value: go.wait(PATIENCE) and None
+
+    def callback(value: Any) -> None:
+        try:
+            pair.probe.call_command(pair.to_box, "store", {"key": "ab", "value": value})
+        finally:
+            ended()
+
+    pair.probe.subscribe_variable(pair.to_box, "noted", callback)
+    pair.box.publish_variable("main", "noted", 1)
+    pair.stored.next()
+    pair.probe.shutdown_handler(lambda: None)
+    shut_down(pair.probe)
+    ended.next()
+    pair.probe._life.thread.join(PATIENCE)
+    assert pair.probe._life.thread.closed
+    go.set()
+
+
 def test_a_module_without_a_shutdown_handler_says_so_and_disconnects(
     pair: Pair, log_lines: pytest.LogCaptureFixture
 ) -> None:
@@ -259,6 +282,20 @@ def test_implement_command_refuses_what_the_manifest_does_not_declare(unready: P
         unready.box.implement_command("main", "fetch", lambda args: None)
     with pytest.raises(RuntimeError, match="has a handler already"):
         unready.box.implement_command("main", "store", lambda args: None)
+
+
+def test_a_command_that_comes_before_its_handler_waits_for_it(played_station: Station) -> None:
+    with connected(played_station.session(), "box") as box, connected(played_station.session(), "probe") as probe:
+        answers, called = Heard(), Heard()
+
+        def call() -> None:
+            answers(probe.call_command(connection(probe, "box"), "store", {"key": "ab", "value": 1}))
+
+        threading.Thread(target=call, daemon=True).start()
+        topic = box._context.bus.topics.command("box", "main", "store")
+        wait_until(lambda: topic in box._context.bus._queues, "the command")
+        box.implement_command("main", "store", called)
+        assert called.next()["key"] == "ab" and answers.next() is None
 
 
 # --- variables and threads -------------------------------------------------------------------------------------------
