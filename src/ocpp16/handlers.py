@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 
 from ocpp16.connector import Connector, ConnectorEvent, ErrorInfo
 from ocpp16.core import Core
@@ -87,6 +88,8 @@ class EventHandlers:
         if core is None:
             return
         async with core.turn(connector):
+            if session_logging_path:
+                core.context.message_log.session_started(session_id, Path(session_logging_path))
             reserved = core.statuses[connector].state is ChargePointStatus.Reserved
             if not (reserved and reason == "EVConnected"):
                 core.statuses.submit(connector, _E.UsageInitiated, reason)
@@ -100,6 +103,7 @@ class EventHandlers:
             if core.statuses[connector].state not in (ChargePointStatus.Reserved, ChargePointStatus.Unavailable):
                 core.statuses.submit(connector, _E.BecomeAvailable)
             core.availability.run_scheduled(connector)
+            core.context.message_log.session_ended(session_id)
 
     async def on_transaction_started(
         self,

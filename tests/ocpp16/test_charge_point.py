@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -365,3 +366,14 @@ async def test_close_after_stop_changes_nothing() -> None:
         assert await station.charge_point.restart()
         await settled()
     assert len(station.csms.requests("BootNotification")) == 2
+
+
+async def test_a_session_with_a_folder_has_its_messages_in_a_page_of_its_own(tmp_path: Path) -> None:
+    async with Station(LogMessagesFormat=["session_logging"]) as station:
+        station.charge_point._log_path = tmp_path
+        await station.boot()
+        await station.charge_point.on_session_started(1, "s", "EVConnected", str(tmp_path / "session"))
+        await settled()
+        await station.charge_point.on_session_stopped(1, "s")
+        await settled()
+    assert "StatusNotification" in (tmp_path / "session" / "ocpp.html").read_text()

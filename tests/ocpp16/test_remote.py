@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -134,3 +135,28 @@ async def test_remote_stop_stops_the_transaction_of_that_id() -> None:
         await station.end(2)
         assert await station.csms.call("RemoteStopTransaction", {"transactionId": 1}) == {"status": "Rejected"}
     assert station.asked_for("stop_transaction") == [[2, Reason.Remote]]
+
+
+async def test_a_remote_stop_hard_on_the_start_answer_finds_its_transaction() -> None:
+    async with Station() as station:
+        await station.boot()
+        apply = station.store.apply
+
+        async def slow(*args: Any, **options: Any) -> None:
+            await asyncio.sleep(1)
+            await apply(*args, **options)
+
+        station.store.apply = slow  # type: ignore[method-assign]
+        replies: list[Any] = []
+
+        async def answer_and_stop(payload: dict[str, Any]) -> dict[str, Any]:
+            call = asyncio.get_running_loop().create_task(
+                station.csms.call("RemoteStopTransaction", {"transactionId": 7})
+            )
+            call.add_done_callback(lambda task: replies.append(task.result()))
+            return {"transactionId": 7, "idTagInfo": {"status": "Accepted"}}
+
+        station.csms.answers["StartTransaction"] = answer_and_stop
+        await station.begin()
+        await settled(10)
+    assert replies == [{"status": "Accepted"}]
