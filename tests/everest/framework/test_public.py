@@ -27,7 +27,15 @@ def test_the_package_exports_what_the_original_exports() -> None:
     assert everest.framework.error is error and everest.framework.log is log
 
 
+def printed(code: str) -> str:
+    """What a fresh interpreter prints."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
 def test_validation_is_not_even_imported_until_a_station_asks_for_it() -> None:
     code = "import sys, everest.framework; print([name for name in sys.modules if name.startswith('jsonschema')])"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == "[]"
+    assert printed(code) == "[]"
+
+
+def test_importing_starts_no_thread_so_that_a_process_may_be_forked_afterwards() -> None:
+    assert printed("import threading, everest.framework; print(threading.active_count())") == "1"
