@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import IO, Literal
 
 from everest.manager.errors import BootError
-from everest.manager.processes import child_setup, wait_for_exit
+from everest.manager.exits import wait_for_exit
+from everest.manager.identity import child_setup
 from everest.manager.settings import BrokerAddress, Settings
 
 Choice = Literal["configured", "private", "in-memory"]

@@ -24,7 +24,8 @@ from everest.manager.errors import BootError, ManagerError
 from everest.manager.fifo import State, StatusFifo
 from everest.manager.lifecycle import Lifecycle, LifecycleOptions, report
 from everest.manager.model import Stack
-from everest.manager.processes import ProcessLauncher, by_hand
+from everest.manager.processes import WARM_SYSTEM, ProcessLauncher
+from everest.manager.programs import by_hand
 from everest.manager.settings import Settings
 from everest.manager.signals import stop_signals
 from everest.manager.slots import Slot
@@ -32,6 +33,9 @@ from everest.runtime import Dialect, logs
 from everest.runtime.mqtt import MqttTransport
 
 logger = logging.getLogger(__name__)
+
+
+NO_WARM_PARENT = "start each Python module by itself instead of forking it from one warm parent"
 
 
 class Parser(argparse.ArgumentParser):
@@ -68,6 +72,7 @@ class Arguments:
     reset_from_yaml: bool = False
     into_idle: bool = False
     idle_on_failure: bool = False
+    no_warm_parent: bool = False
 
 
 def build_parser(prog: str) -> Parser:
@@ -96,6 +101,7 @@ def build_parser(prog: str) -> Parser:
     add("--db", type=Path, metavar="FILE", help="configuration database (SQLite), full path; filled from --config once")
     add("--db-init", action="store_true", help="deprecated, no effect")
     add("--reset-from-yaml", action="store_true", help="fill the configuration database from --config again")
+    add("--no-warm-parent", action="store_true", help=NO_WARM_PARENT)
     add("--into-idle", action="store_true", help="start no modules, wait")
     add("--idle-on-failure", action="store_true", help="without modules to start, wait instead of exiting")
     return parser
@@ -193,7 +199,7 @@ def _manage(arguments: Arguments, layout: paths.Layout, fifo: StatusFifo) -> int
     if not stack.modules and not (flow.into_idle or flow.idle_on_failure):
         fifo.enter(State.Exiting)
         config.require_modules(stack)
-    return asyncio.run(serve(stack, slot, flow, fifo, arguments.dialect))
+    return asyncio.run(serve(stack, slot, flow, fifo, arguments))
 
 
 def warn(stack: Stack) -> None:
@@ -210,10 +216,11 @@ def tell_standalone(stack: Stack, ignored: Collection[str], tell: Callable[[str]
             tell(f"module {module.printable} is started by hand{': ' if line else ''}{line}")
 
 
-async def serve(stack: Stack, slot: Slot, flow: LifecycleOptions, fifo: StatusFifo, dialect: Dialect) -> int:
+async def serve(stack: Stack, slot: Slot, flow: LifecycleOptions, fifo: StatusFifo, arguments: Arguments) -> int:
     """Run the stack over the configured broker until it ends."""
-    bus = ManagerBus(mqtt_transport(stack.settings), stack.settings.everest_prefix, dialect=dialect)
-    launcher = ProcessLauncher(stack.settings, os.environ)
+    settings = stack.settings
+    bus = ManagerBus(mqtt_transport(settings), settings.everest_prefix, dialect=arguments.dialect)
+    launcher = ProcessLauncher(settings, os.environ, warm=WARM_SYSTEM and not arguments.no_warm_parent)
     lifecycle = Lifecycle(stack, bus, launcher, fifo=fifo, options=flow, slot=slot)
     tell_standalone(stack, flow.ignore, logger.info)
     with stop_signals(lifecycle.interrupt, launcher.kill):

@@ -27,7 +27,7 @@ from everest.manager.fifo import State, StatusFifo
 from everest.manager.inprocess import TaskLauncher
 from everest.manager.lifecycle import Launcher, Lifecycle, LifecycleOptions
 from everest.manager.model import Stack
-from everest.manager.processes import ProcessLauncher
+from everest.manager.processes import WARM_SYSTEM, ProcessLauncher
 from everest.manager.settings import BrokerAddress
 from everest.manager.signals import stop_signals
 from everest.manager.state import locked
@@ -55,6 +55,7 @@ def build_parser(companions: Sequence[Companion]) -> cli.Parser:
     add("--retain-topics", action="store_true", help="keep the metadata on the broker after the start")
     add("--recover-module-crashes", action="store_true", help="start all modules again after a crash, up to 3 times")
     add("--graceful-shutdown", action="store_true", help="ask modules over MQTT to end, SIGTERM 5 s later")
+    add("--no-warm-parent", action="store_true", help=cli.NO_WARM_PARENT)
     for one in companions:
         one.add_arguments(parser)
     return parser
@@ -185,7 +186,8 @@ class Run:
     def _launcher(self, context: RunContext) -> Launcher:
         stack = context.stack
         if context.mqtt_address is not None:
-            return ProcessLauncher(stack.settings, context.environment, context.state_dir)
+            warm = WARM_SYSTEM and not self._arguments.no_warm_parent
+            return ProcessLauncher(stack.settings, context.environment, context.state_dir, warm=warm)
         standalone = [module.id for module in stack.modules.values() if module.standalone]
         if standalone:
             raise BootError(f"standalone modules ({', '.join(standalone)}) need a broker; {broker.install_line()}")
