@@ -44,7 +44,11 @@ async def attempt(call: Awaitable[T], what: str, default: T) -> T:
 
 
 class Orders:
-    """The core's callbacks. `register` puts all of them in place."""
+    """The core's callbacks. `register` puts all of them in place.
+
+    All are async, also those that only publish: the core runs plain callbacks in a worker thread, and the bus belongs
+    to the event loop.
+    """
 
     def __init__(self, module: OCPP) -> None:
         self._module = module
@@ -137,7 +141,7 @@ class Orders:
 
     # --- tokens and reservations -------------------------------------------------------------------------------------
 
-    def provide_token(self, id_token: str, connectors: list[int], prevalidated: bool) -> None:
+    async def provide_token(self, id_token: str, connectors: list[int], prevalidated: bool) -> None:
         places = [self._module.connectors.to_bus(connector) for connector in connectors]
         self._module.auth_provider.publish_provided_token(
             authorization.ProvidedIdToken(
@@ -258,18 +262,18 @@ class Orders:
 
     # --- what the bus is told ----------------------------------------------------------------------------------------
 
-    def connection_state_changed(self, is_connected: bool, *_slot_and_profile: object) -> None:
+    async def connection_state_changed(self, is_connected: bool, *_slot_and_profile: object) -> None:
         self._module.publish_connection(is_connected)
 
-    def security_event(self, event_type: str, tech_info: str) -> None:
+    async def security_event(self, event_type: str, tech_info: str) -> None:
         event = ocpp.SecurityEvent(type=event_type, info=tech_info)
         self._module.generic.publish_security_event(event)
         self._module.main.publish_security_event(event)
 
-    def transaction_started(self, connector: int, session_id: str) -> None:
+    async def transaction_started(self, connector: int, session_id: str) -> None:
         self._transaction(ocpp.TransactionEvent.Started, connector, session_id, None)
 
-    def transaction_updated(
+    async def transaction_updated(
         self, connector: int, session_id: str, transaction_id: int, id_tag_info: m.IdTagInfo
     ) -> None:
         self._transaction(ocpp.TransactionEvent.Updated, connector, session_id, transaction_id)
@@ -289,7 +293,7 @@ class Orders:
             )
         )
 
-    def transaction_stopped(self, connector: int, session_id: str, transaction_id: int) -> None:
+    async def transaction_stopped(self, connector: int, session_id: str, transaction_id: int) -> None:
         self._transaction(ocpp.TransactionEvent.Ended, connector, session_id, transaction_id)
 
     def _transaction(
@@ -306,7 +310,7 @@ class Orders:
             )
         )
 
-    def boot_notification_response(self, response: m.BootNotificationResponse) -> None:
+    async def boot_notification_response(self, response: m.BootNotificationResponse) -> None:
         self._module.generic.publish_boot_notification_response(
             ocpp.BootNotificationResponse(
                 status=ocpp.RegistrationStatus(response.status.value),

@@ -325,11 +325,10 @@ class CentralSystem:
         self, action: str, matches: Callable[[dict[str, Any]], bool] = lambda _payload: True, *, seconds: float = 20
     ) -> dict[str, Any]:
         """The first CALL of this action from a station whose payload matches."""
-        return await self.wait_for(  # type: ignore[no-any-return]
-            lambda: next((payload for payload in self.calls(action) if matches(payload)), None),
-            seconds=seconds,
-            what=action,
+        found: list[dict[str, Any]] = await self.wait_for(
+            lambda: [payload for payload in self.calls(action) if matches(payload)], seconds=seconds, what=action
         )
+        return found[0]
 
 
 def now() -> str:

@@ -1,0 +1,110 @@
+"""What a user gets: the wheel in an empty environment, and a fresh clone with the README's commands.
+
+They install from the package index, as a user's machine does.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
+
+DROPPED = ("VIRTUAL_ENV", "PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "BASH_ENV")
+
+
+def environment(home: Path) -> dict[str, str]:
+    """A user's environment: nothing of this project's own, an empty home."""
+    kept = {k: v for k, v in os.environ.items() if k not in DROPPED and not k.startswith(("EV_", "MQTT_", "PYTEST_"))}
+    return {**kept, "HOME": str(home), "XDG_STATE_HOME": str(home / "state")}
+
+
+def run(*command: str | Path, cwd: Path, home: Path, status: int = 0) -> str:
+    result = subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd, env=environment(home), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    output = result.stdout + result.stderr
+    assert result.returncode == status, output
+    return output
+
+
+def clone(target: Path) -> Path:
+    """The project as git knows it, with what is not committed yet."""
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(target)], check=True)
+    tracked = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    for name in filter(None, tracked.stdout.split("\0")):
+        source = ROOT / name
+        if source.is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target / name)
+        else:
+            (target / name).unlink(missing_ok=True)
+    return target
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    source = clone(tmp_path_factory.mktemp("source") / "project")
+    target = tmp_path_factory.mktemp("dist")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", str(target), str(source)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return next(target.glob("*.whl"))
+
+
+def test_the_wheel_carries_contracts_modules_and_configurations_and_nothing_else(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    prefix = "everest/manager/prefix/"
+    for needed in (
+        "share/everest/interfaces/evse_manager.yaml",
+        "share/everest/types/authorization.yaml",
+        "share/everest/errors/evse_manager.yaml",
+        "libexec/everest/modules/OCPP/manifest.yaml",
+        "libexec/everest/modules/OCPP/module.py",
+        "etc/everest/default.yaml",
+        "etc/everest/ocpp/config-sil.json",
+    ):
+        assert prefix + needed in names
+    assert "ocpp16/py.typed" in names
+    strange = [
+        n for n in names if n.split("/")[0] not in ("everest", "ocpp16", "evse_security") and "dist-info" not in n
+    ]
+    assert strange == []
+    assert [name for name in names if "__pycache__" in name or name.startswith("tests")] == []
+
+
+def test_the_installed_wheel_plays_a_session_from_an_empty_folder(wheel: Path, tmp_path: Path) -> None:
+    venv, home, empty = tmp_path / "venv", tmp_path / "home", tmp_path / "empty"
+    home.mkdir()
+    empty.mkdir()
+    run(sys.executable, "-m", "venv", venv, cwd=empty, home=home)
+    run(venv / "bin/pip", "install", "-q", f"{wheel}[demo]", cwd=empty, home=home)
+    output = run(venv / "bin/everest-manager", "run", cwd=empty, home=home)
+    assert "the session is over: transaction 1" in output
+    assert "Traceback" not in output
+    assert list(empty.iterdir()) == []
+    output = run(venv / "bin/everest-manager", "run", "--in-process", cwd=empty, home=home)
+    assert "the session is over: transaction" in output
+
+
+def test_a_fresh_clone_plays_a_session_by_make_run(tmp_path: Path) -> None:
+    project, home = clone(tmp_path / "project"), tmp_path / "home"
+    home.mkdir()
+    output = run("make", "run", cwd=project, home=home)
+    assert "the session is over: transaction 1" in output
+    assert "<- StopTransaction" in output
+    status = subprocess.run(["git", "status", "--short"], cwd=project, capture_output=True, text=True, check=True)
+    changed = [line for line in status.stdout.splitlines() if line.startswith("??")]
+    assert not [line for line in changed if ".venv" in line or "state" in line]
