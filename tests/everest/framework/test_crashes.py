@@ -164,6 +164,7 @@ STANDALONE: Config = {"doubler": {"module": "PyDoubler", "standalone": True}}
 
 def test_a_lost_broker_ends_the_process_with_1_even_while_the_main_thread_waits(station: Station) -> None:
     with station.running(STANDALONE) as process:
+        process.wait_for_text("module doubler:PyDoubler is")
         script = started(station, "print('waiting', flush=True); threading.Event().wait()")
         process.wait_for_line("ALL_MODULES_STARTED")
         station.broker.stop()
