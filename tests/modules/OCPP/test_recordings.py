@@ -107,7 +107,10 @@ def requests(name: str) -> dict[str, str]:
 
 
 def told(frames: list[list[Any]], name: str) -> list[str]:
-    """One line per frame, in a form that is equal where the frames mean the same."""
+    """One line per frame, in a form that is equal where the frames mean the same: own CALLs, then answers.
+
+    An answer may overtake a CALL that came into the queue a moment before it.
+    """
     actions = requests(name)
     lines = []
     for message in frames:
@@ -117,7 +120,8 @@ def told(frames: list[list[Any]], name: str) -> list[str]:
             frame = transform(frame) if frame is not None else None
         if frame is not None:
             lines.append(json.dumps(frame, sort_keys=True))
-    return in_one_order(lines)
+    answers = [line for line in lines if line.startswith("[3") or line.startswith("[4")]
+    return in_one_order([line for line in lines if line not in answers]) + answers
 
 
 def in_one_order(lines: list[str]) -> list[str]:
@@ -140,8 +144,7 @@ async def test_the_csms_is_told_what_the_original_told_it(name: str, tmp_path: P
     ours = told(await play(name, tmp_path), name)
     theirs = told(original(name), name)
     assert len(theirs) >= 5
-    assert ours[: len(theirs)] == theirs
-    assert name == "reset" or len(ours) == len(theirs)
+    assert ours == theirs
 
 
 def test_every_difference_is_really_there() -> None:
