@@ -433,9 +433,8 @@ def test_two_runs_do_not_share_a_state_directory(house: House, capsys: pytest.Ca
             await super().prepare(context)
 
     def second_run() -> tuple[int, str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "everest.manager", "run", *words(house, "--in-process")], capture_output=True, text=True, check=False
-        )
+        command = [sys.executable, "-m", "everest.manager", "run", *words(house, "--in-process")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         return done.returncode, done.stderr
 
     twin = Twin()
