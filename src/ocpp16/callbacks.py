@@ -233,15 +233,17 @@ class Registration:
         self.callbacks.register("set_connection_timeout", callback)
 
     def register_configure_network_connection_profile_callback(self, callback: Callable[..., Maybe[Any]]) -> None:
-        """Before each dial: `(slot, profile)`; a result that is false, or has `success` false, skips the attempt."""
+        """Before each dial: `(slot, profile)`; a result that is false, or has `success` false, skips the attempt. An
+        `interface_address` in the result is dialled from, in place of IFace."""
         self.callbacks.register("configure_network_connection_profile", callback)
 
     def register_is_reset_allowed_callback(self, callback: Callable[[ResetType], Maybe[bool]]) -> None:
         """Reset: may the station be reset now? Without this callback a Reset is Rejected."""
         self.callbacks.register("is_reset_allowed", callback)
 
-    def register_reset_callback(self, callback: Callable[[ResetType], Maybe[None]]) -> None:
-        """All transactions have ended (or the time limit is over): reset now. The integrator calls `stop`."""
+    def register_reset_callback(self, callback: Callable[[ResetType], Maybe[bool | None]]) -> None:
+        """All transactions have ended (or the time limit is over): reset now. The integrator calls `stop`. One that
+        raises or returns False is tried again, ResetRetries times."""
         self.callbacks.register("reset", callback)
 
     def register_set_system_time_callback(self, callback: Callable[[str], Maybe[None]]) -> None:

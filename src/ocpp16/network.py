@@ -84,6 +84,8 @@ class Network:
         self._core: Core | None = None
         self._connection: Connection | None = None
         self._silent = False
+        self._warned = False
+        self._interface_address: str | None = None
         self._proven_profile = context.configuration[keys.SecurityProfile]
         self._switch = Timer(context.tasks, "security_profile_switch")
         self._link = Link(self._dial, settings, context.randomness, self, before_dial=self._network_ready)
@@ -97,6 +99,7 @@ class Network:
     # --- orders -----------------------------------------------------------------------------------------------------
 
     def connect(self) -> None:
+        self._warn_of_profile_0()
         (self._manager or self._link).connect()
 
     def disconnect(self) -> None:
@@ -114,16 +117,29 @@ class Network:
     # --- dialling ---------------------------------------------------------------------------------------------------
 
     async def _dial(self) -> Connection:
-        options = build_options(connection_settings(self._context.configuration, self._everest_version))
-        return await self._dialer(options)
+        settings = connection_settings(self._context.configuration, self._everest_version)
+        if self._interface_address is not None:
+            settings = replace(settings, interface=self._interface_address)
+        return await self._dialer(build_options(settings))
+
+    def _warn_of_profile_0(self) -> None:
+        """Profile 0 is allowed in 1.6, and no secret that it protects nothing (libocpp 4.1). Said once per run."""
+        if self._context.configuration[keys.SecurityProfile] == 0 and not self._warned:
+            self._warned = True
+            self._context.log.warning(
+                "SecurityProfile 0: nobody proves who they are, nothing is encrypted; use it in trusted networks only"
+            )
 
     async def _network_ready(self) -> bool:
-        """The integrator brings the network up, if it wants to be asked (libocpp 2.6)."""
+        """The integrator brings the network up, if it wants to be asked, and may name the address to dial from
+        (libocpp 2.6)."""
         if not self._context.callbacks.has("configure_network_connection_profile"):
             return True
         answer: Any = await self._context.callbacks.ask(
             "configure_network_connection_profile", SLOT, self._profile(), default=False
         )
+        address = getattr(answer, "interface_address", None)
+        self._interface_address = str(address) if address else None
         return bool(getattr(answer, "success", answer))
 
     def _profile(self) -> ConnectionSettings:

@@ -16,6 +16,9 @@ from ocpp16.status_notifications import StatusNotifications
 from ocpp16.tasks import Timer
 from ocpp16.transactions import Transaction, Transactions
 
+RETRY_WAIT = 10.0
+"""Seconds between a reset that failed and the next attempt."""
+
 REASONS: Mapping[ResetType, Reason] = {ResetType.Hard: Reason.HardReset, ResetType.Soft: Reason.SoftReset}
 
 
@@ -52,9 +55,20 @@ class Reset:
                     "stop_transaction", transaction.connector, REASONS[reset_type], default=False
                 )
             await self._wait_for_end()
-            await self._context.callbacks.ask("reset", reset_type, default=None)
+            await self._reset_station(reset_type)
         finally:
             self._requested = False
+
+    async def _reset_station(self, reset_type: ResetType) -> None:
+        """Let the integrator reset; again, ResetRetries times, if its callback fails, is late or returns False
+        (OCPP 1.6 §9.1.23)."""
+        retries = int(self._context.configuration[keys.ResetRetries])
+        for attempt in range(retries + 1):
+            if attempt:
+                await asyncio.sleep(RETRY_WAIT)
+            if await self._context.callbacks.ask("reset", reset_type, default=False) is not False:
+                return
+            self._context.log.error("Reset failed, attempt %d of %d", attempt + 1, retries + 1)
 
     async def _wait_for_end(self) -> None:
         limit = int(self._context.configuration[keys.WaitForStopTransactionsOnResetTimeout])

@@ -131,3 +131,15 @@ async def test_a_second_reset_while_the_integrator_resets_is_rejected() -> None:
         assert await station.csms.call("Reset", {"type": "Hard"}) == {"status": "Rejected"}
         await settled(10)
     assert ended == [ResetType.Soft]
+
+
+@pytest.mark.parametrize(("retries", "attempts"), [(0, 1), (2, 3)])
+async def test_a_reset_that_fails_is_tried_again_as_often_as_reset_retries_says(retries: int, attempts: int) -> None:
+    async with Station(ResetRetries=retries) as station:
+        await station.boot()
+        allow(station)
+        station.charge_point.register_reset_callback(station._note("reset", False))
+        await station.csms.call("Reset", {"type": "Hard"})
+        await settled(300)
+        assert len(station.asked_for("reset")) == attempts
+        assert await station.csms.call("Reset", {"type": "Hard"}) == {"status": "Accepted"}

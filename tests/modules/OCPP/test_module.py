@@ -170,7 +170,7 @@ async def test_a_remote_start_is_a_token_of_the_auth_provider(tmp_path: Path, cs
 async def test_a_remote_stop_reaches_the_evse(tmp_path: Path, csms: CentralSystem) -> None:
     async with OcppBench(tmp_path, csms) as bench:
         bench.start_transaction(evse=2, session="b")
-        await csms.wait_for_call("StartTransaction")
+        await bench.bus.until(lambda: len(bench.bus.published("ocpp_generic", "ocpp_transaction_event")) == 2)
         answer = await csms.call(call.RemoteStopTransaction(transaction_id=1))
         order = await bench.bus.next_call("evse_manager_2/evse", "stop_transaction")
     assert answer.status == "Accepted"
@@ -360,6 +360,28 @@ async def test_an_open_transaction_of_a_killed_module_is_closed_by_the_evses_res
         stop = await csms.wait_for_call("StopTransaction")
     assert (stop["transactionId"], stop["meterStop"], stop["reason"]) == (1, 42, "PowerLoss")
     assert len(csms.calls("StopTransaction")) == 1
+
+
+async def test_a_session_that_is_closed_already_is_not_resumed_and_ends_once(
+    tmp_path: Path, csms: CentralSystem
+) -> None:
+    """A real EvseManager may tell of a session again that the CSMS has acknowledged before the restart."""
+    async with OcppBench(tmp_path, csms) as bench:
+        bench.start_transaction(energy=10)
+        await csms.wait_for(lambda: csms.transactions)
+        bench.stop_transaction(energy=20)
+        await csms.wait_for_call("StopTransaction")
+        await csms.wait_for(lambda: bench.statuses(1)[-1] == "Finishing")
+    async with OcppBench(tmp_path, csms, announce=False) as bench:
+        bench.event("SessionResumed", session="session-1")
+        finished = {"meter_value": meter(42.0), "reason": "PowerLoss"}
+        for evse in (1, 2):
+            bench.bus.publish(f"evse_manager_{evse}/evse", "waiting_for_external_ready", True)
+        bench.event("TransactionFinished", session="session-1", transaction_finished=finished)
+        bench.start_transaction(session="session-2", energy=50)
+        await csms.wait_for(lambda: len(csms.transactions) == 2)
+    assert [stop["meterStop"] for stop in csms.calls("StopTransaction")] == [20]
+    assert len(csms.calls("StartTransaction")) == 2
 
 
 async def test_a_session_that_went_on_beside_a_restarted_module_ends_with_all_its_energy(
