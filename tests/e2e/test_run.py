@@ -180,7 +180,7 @@ async def test_every_process_is_gone_after_the_end(tmp_path: Path, end: str) -> 
             if entry.name.isdigit() and parent_of(entry) == process.pid and int(entry.name) not in pids
         ]
         assert len(pids) == 8
-        assert len(brokers) == 1, "the private mosquitto"
+        assert len(brokers) == 2, "the private mosquitto and the warm parent of the modules"
         if end == "Ctrl-D":
             os.write(terminal, b"\x04")
         elif end == "Ctrl-C":

@@ -79,7 +79,8 @@ def build_parser(prog: str) -> Parser:
     parser = Parser(
         prog=prog,
         description="Starts the modules of an EVerest configuration and watches over them.",
-        epilog=f'"{prog} run --help" explains running a whole station with a broker of its own.',
+        epilog=f'More: "{prog} run --help" (a whole station with a broker of its own), "{prog} install --help" '
+        f'(an EVerest prefix), "{prog} new --help" (a new module).',
     )
     add = parser.add_argument
     add("--version", action="version", version=f"{prog} {version()}")
@@ -111,15 +112,24 @@ def version() -> str:
     return importlib.metadata.version(paths.PROJECT)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point of `everest-manager` and `manager`. Returns the exit status (bus 2.8)."""
+def main(arguments: Sequence[str] | None = None, *, prefix: str | None = None) -> int:
+    """Entry point of `everest-manager` and `manager`. Returns the exit status (bus 2.8).
+
+    `prefix` is what EVerest's manager has compiled in: the prefix if the command line names none.
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if prefix is not None and words[:1] not in (["install"], ["new"]):
+        words = [*words[:1], "--prefix", prefix, *words[1:]] if words[:1] == ["run"] else ["--prefix", prefix, *words]
     set_up_logging()
     try:
         if words[:1] == ["run"]:
             from everest.manager.run import main as run_main
 
             return run_main(words[1:])
+        if words[:1] == ["install"]:
+            from everest.manager.install import main as install_main
+
+            return install_main(words[1:])
         return manage(parse(words))
     except ManagerError as error:
         report(error)

@@ -18,6 +18,9 @@ from everest.manager.model import Manifest, ModuleConfig
 from everest.manager.settings import Settings
 from everest.manager.warm import imports_of
 
+INTERPRETER_FILE = "everest-ocpp16-python"
+"""Beside the binding of a prefix that `install` has laid out: the interpreter that has our packages."""
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -63,9 +66,14 @@ def can_be_forked(program: Program) -> bool:
 def python_interpreter(settings: Settings) -> str:
     """`python3` where EVerest's own binding is installed; otherwise the interpreter that runs this manager.
 
-    Modules that stand on `everest.runtime` need the environment it is installed in.
+    Modules that stand on `everest.runtime` need the environment it is installed in; a prefix of `install` names it.
     """
-    return "python3" if settings.layout.python_binding_dirs else sys.executable
+    for directory in settings.layout.python_binding_dirs:
+        try:
+            return (directory / INTERPRETER_FILE).read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return "python3"
+    return sys.executable
 
 
 def _native_arguments(module: ModuleConfig, settings: Settings) -> list[str]:

@@ -26,7 +26,8 @@ class ManagerProcess:
         folder: Path,
         *arguments: str,
         environment: Mapping[str, str] | None = None,
-        program: Sequence[str] = ("-m", "everest.manager"),
+        command: Sequence[str] = (sys.executable, "-m", "everest.manager"),
+        cwd: Path | None = None,
     ) -> None:
         self.folder = folder
         self.fifo = folder / "status.fifo"
@@ -39,12 +40,12 @@ class ManagerProcess:
         self._output = (folder / "stdout.txt").open("wb")
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("EV_", "MQTT_"))}
         self.process = subprocess.Popen(
-            [sys.executable, *program, *arguments, "--status-fifo", str(self.fifo)],
+            [*command, *arguments, "--status-fifo", str(self.fifo)],
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=self._errors,
             env=clean | dict(environment or {}),
-            cwd=folder,
+            cwd=cwd or folder,
         )
 
     def __enter__(self) -> ManagerProcess:

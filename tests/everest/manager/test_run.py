@@ -328,7 +328,7 @@ class TestPrivateBroker:
     pytestmark = needs_mosquitto
 
     def process(self, house: House, *more: str) -> ManagerProcess:
-        return ManagerProcess(house.root.parent, "run", *words(house, *more), program=("-c", ALONE))
+        return ManagerProcess(house.root.parent, "run", *words(house, *more), command=(sys.executable, "-c", ALONE))
 
     def test_a_run_brings_its_broker_and_takes_it_away_again(self, house: House) -> None:
         with self.process(house) as process:
