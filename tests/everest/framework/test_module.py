@@ -13,6 +13,7 @@ import pytest
 
 from everest.framework import Interface, Module, ModuleSetup, RuntimeSession, error
 from everest.runtime import bus as runtime_bus
+from everest.runtime.wire import ConfigurationResponse
 from tests.everest.framework.conftest import Pair
 from tests.everest.framework.station import PATIENCE, Heard, Station, connected, connection, shut_down
 from tests.everest.manager.manager_process import wait_until
@@ -208,6 +209,13 @@ def test_dropping_the_object_disconnects(played_station: Station) -> None:
     assert thread.closed
 
 
+def test_disconnecting_does_not_call_the_shutdown_handler(pair: Pair) -> None:
+    called = Heard()
+    pair.box.shutdown_handler(called)
+    pair.box._disconnect()
+    assert pair.box._life.thread.closed and called.nothing
+
+
 def test_the_constructor_takes_its_id_from_the_environment(
     played_station: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -293,7 +301,7 @@ def test_a_command_that_comes_before_its_handler_waits_for_it(played_station: St
 
         threading.Thread(target=call, daemon=True).start()
         topic = box._context.bus.topics.command("box", "main", "store")
-        wait_until(lambda: topic in box._context.bus._queues, "the command")
+        wait_until(lambda: topic in box._context.bus.backlog.queues, "the command")
         box.implement_command("main", "store", called)
         assert called.next()["key"] == "ab" and answers.next() is None
 
@@ -308,6 +316,12 @@ def test_several_callbacks_hear_a_variable_in_order_also_when_they_come_after_re
     for number in range(30):
         pair.box.publish_variable("main", "noted", number)
     assert first.several(30) == second.several(30) == list(range(30))
+
+
+def test_a_subscription_is_confirmed_by_the_broker_when_the_call_returns(pair: Pair) -> None:
+    pair.probe.subscribe_variable(pair.to_box, "level", print)
+    bus = pair.probe._context.bus
+    assert bus._subscribed[bus.topics.variable("box", "main", "level")].done()
 
 
 def test_an_undeclared_variable_cannot_be_subscribed(pair: Pair) -> None:
@@ -447,3 +461,38 @@ def test_a_requirement_that_ignores_errors_has_no_monitor_and_refuses_subscripti
         pair.box.subscribe_all_errors(deaf, print, print)
     with pytest.raises(RuntimeError, match="ignores the errors"):
         pair.box.subscribe_error(deaf, "sink/Full", print, print)
+
+
+# --- configuration (the rest is in test_modules.py) ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("datatype", "sent", "value"), [("number", 3, 3.0), ("integer", 3, 3), ("bool", True, True), ("string", "3", "3")]
+)
+def test_a_configuration_value_has_its_natural_type_whatever_the_manager_wrote(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, datatype: str, sent: Any, value: Any
+) -> None:
+    async def answer(*_: Any) -> ConfigurationResponse:
+        data = {"name": "p", "value": sent, "characteristics": {"datatype": datatype}}
+        return ConfigurationResponse("Ok", "", "Get", {"type": "Value", "data": data})
+
+    monkeypatch.setattr(pair.box._bridge.config_access, "get_value", answer)
+    found = pair.box.get_config_value("box", "p")["value"]
+    assert found == value and type(found) is type(value)
+
+
+@pytest.mark.parametrize("response", [None, {"type": "Value", "data": None}])
+def test_an_answer_without_a_value_is_no_error(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, response: dict[str, Any] | None
+) -> None:
+    async def answer(*_: Any) -> ConfigurationResponse:
+        return ConfigurationResponse("Error", "no such thing", "Get", response)
+
+    monkeypatch.setattr(pair.box._bridge.config_access, "get_value", answer)
+    monkeypatch.setattr(pair.box._bridge.config_access, "set_value", answer)
+    assert pair.box.get_config_value("box", "p") == {"status": "Error", "status_info": "no such thing", "value": ""}
+    assert pair.box.set_config_value("box", "p", "1") == {
+        "status": "Error",
+        "status_info": "no such thing",
+        "set_status": "Rejected",
+    }

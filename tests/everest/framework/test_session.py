@@ -72,7 +72,7 @@ def test_the_logging_configuration_must_exist(environment: dict[str, str], monke
 
 
 def test_the_session_logs_to_stderr_with_label_and_filter(
-    environment: dict[str, str], capsys: pytest.CaptureFixture[str]
+    environment: dict[str, str], capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     root = list(logging.getLogger().handlers)
     RuntimeSession()
@@ -89,6 +89,7 @@ def test_the_session_logs_to_stderr_with_label_and_filter(
         "[WARN] a_name_longer_t renamed",
     ]
     assert captured.out == "" and logging.getLogger().handlers == root
+    assert not caplog.records, "the script's own logging is left alone"
 
 
 # --- the harness's constructor ---------------------------------------------------------------------------------------
