@@ -44,7 +44,9 @@ class Outlet(Protocol):
         """A session is about to be announced or finished."""
         ...
 
-    async def begin_transaction(self, effect: BeginTransaction) -> None: ...
+    async def begin_transaction(self, effect: BeginTransaction) -> bool:
+        """False: there is no transaction; what the machine made of it already is dropped."""
+        ...
 
     async def end_transaction(self, effect: EndTransaction) -> None: ...
 
@@ -89,7 +91,9 @@ class Controller:
             self.machine.step(loop.time())
             while effects := self.machine.take_effects():
                 for effect in effects:
-                    await self._carry_out(effect)
+                    if not await self._carry_out(effect):
+                        self.machine.abort_transaction(loop.time())
+                        break
                 self.machine.step(loop.time())
 
     async def start(self) -> None:
@@ -137,7 +141,8 @@ class Controller:
         except TimeoutError:
             pass
 
-    async def _carry_out(self, effect: Effect) -> None:
+    async def _carry_out(self, effect: Effect) -> bool:
+        """False: the transaction that was to begin did not."""
         assert self._board is not None
         assert self._outlet is not None
         match effect:
@@ -148,7 +153,7 @@ class Controller:
             case SessionOpened() | SessionClosing():
                 self._outlet.session_changes()
             case BeginTransaction():
-                await self._outlet.begin_transaction(effect)
+                return await self._outlet.begin_transaction(effect)
             case EndTransaction():
                 await self._outlet.end_transaction(effect)
             case ForgetTransaction():
@@ -163,3 +168,4 @@ class Controller:
                 self._board.enable(effect.enabled)
             case SetPhases():
                 self._board.set_phases(effect.three_phases)
+        return True

@@ -25,15 +25,16 @@ from everest.contracts.types.evse_manager import (
     UpdateAllowedEnergyTransferModesResult,
 )
 from everest.contracts.types.iso15118 import EnergyTransferMode
+from everest.contracts.types.powermeter import TransactionRequestStatus
 from everest.contracts.types.units_signed import SignedMeterValue
 from everest.runtime import Clock, Severity
 from everest.runtime.clock import timestamp
 
 from . import events
+from .billing import Billing, transaction_request
 from .controller import Controller
-from .faces import ConnectorLock
 from .faults import Inoperative
-from .metering import Metering
+from .hardware import Lock
 from .register import Register
 from .session_log import SessionLog
 from .settings import Settings
@@ -43,6 +44,11 @@ log = getLogger(__name__)
 
 INOPERATIVE = "evse_manager/Inoperative"
 MREC9 = "evse_manager/MREC9AuthorizationTimeout"
+METER_START_FAILED = "evse_manager/PowermeterTransactionStartFailed"
+
+LOCKED_FROM_B = frozenset({State.WaitingForAuthentication})
+UNLOCKED_IN_B = frozenset({State.ChargingPausedEV, State.ChargingPausedEVSE, State.Finished})
+"""States with the contactor open, in which a lock that holds only while charging lets go."""
 
 
 class EvseManager(EvseManagerImplementation):
@@ -53,8 +59,8 @@ class EvseManager(EvseManagerImplementation):
         settings: Settings,
         clock: Clock,
         controller: Controller,
-        metering: Metering,
-        lock: ConnectorLock | None,
+        billing: Billing,
+        lock: Lock | None,
         session_store: tuple[Register, str] | None,
         on_state: Callable[[State], None],
         on_free_session: Callable[[], None],
@@ -64,7 +70,7 @@ class EvseManager(EvseManagerImplementation):
         self._clock = clock
         self._controller = controller
         self._machine = controller.machine
-        self._metering = metering
+        self._billing = billing
         self._lock = lock
         self._session_store = session_store
         self._on_state = on_state
@@ -73,6 +79,7 @@ class EvseManager(EvseManagerImplementation):
         self._protocol = events.UNKNOWN_PROTOCOL
         self._signed_start: SignedMeterValue | None = None
         self._signed_stop: SignedMeterValue | None = None
+        self._tariff_text: str | None = None
         self._unlock_when_open = False
         self._own_errors: set[str] = set()
 
@@ -90,7 +97,9 @@ class EvseManager(EvseManagerImplementation):
     async def authorize_response(self, provided_token: ProvidedIdToken, validation_result: ValidationResult) -> None:
         if validation_result.authorization_status is not AuthorizationStatus.Accepted:
             return
-        if not self._machine.authorize(provided_token, validation_result.reservation_id):
+        if self._machine.authorize(provided_token, validation_result.reservation_id):
+            self._tariff_text = next((text.content for text in validation_result.tariff_messages), None)
+        else:
             log.warning("authorize_response in state %s is ignored", self._machine.state)
         self._controller.wake()
 
@@ -162,7 +171,7 @@ class EvseManager(EvseManagerImplementation):
             self._session_log.open(effect.uuid, timestamp(now))
         event = events.build(
             effect,
-            self._metering.latest,
+            self._billing.latest,
             timestamp(now),
             signed_start=self._signed_start,
             signed_stop=self._signed_stop,
@@ -176,27 +185,58 @@ class EvseManager(EvseManagerImplementation):
             self._on_free_session()
 
     def entered(self, state: State) -> None:
-        if state is State.WaitingForAuthentication and self._lock is not None:
-            self._lock.locked = not self._lock.is_error_active("connector_lock/ConnectorLockFailedLock")
-        if self._unlock_when_open and self._lock is not None and not self._machine.contactor_closed:
+        self._move_lock(state)
+        self._on_state(state)
+
+    def _move_lock(self, state: State) -> None:
+        """Locked with a car, or only while charging (lock_connector_in_state_b); an unlock that waits comes first."""
+        if self._lock is None:
+            return
+        if self._unlock_when_open and not self._machine.contactor_closed:
             self._unlock_when_open = False
             self._lock.release()
-        self._on_state(state)
+            return
+        wish = self._lock_wish(state)
+        if wish is not None:
+            self._lock.engage() if wish else self._lock.release()
+
+    def _lock_wish(self, state: State) -> bool | None:
+        """True: locked from here on; None: as it is."""
+        in_b = self._settings.flag("lock_connector_in_state_b")
+        if state is State.Charging or (in_b and state in LOCKED_FROM_B):
+            return True
+        done = state is State.Finished and self._settings.flag("unlock_when_deauthorized")
+        return False if done or (not in_b and state in UNLOCKED_IN_B) else None
 
     def session_changes(self) -> None:
         self.publish_ev_info(EVInfo())
 
-    async def begin_transaction(self, effect: BeginTransaction) -> None:
-        """Station 2.10: meter, store, then TransactionStarted."""
-        sends_start = self._metering.meter.config.send_on_transaction_start
-        self._signed_start = self._metering.meter.signed_start() if sends_start else None
+    async def begin_transaction(self, effect: BeginTransaction) -> bool:
+        """Station 2.10: meter, store, then TransactionStarted. False: the meter could not, there is no transaction."""
+        self._signed_start = self._signed_stop = None
+        request = transaction_request(self._settings.text("evse_id"), effect.uuid, effect.id_tag, self._tariff_text)
+        answer = await self._billing.start(request)
+        if answer.status is TransactionRequestStatus.UNEXPECTED_ERROR:
+            log.error("the power meter did not start the transaction: %s", answer.error)
+            if self._settings.flag("fail_on_powermeter_errors"):
+                text = answer.error or "The power meter did not start the transaction"
+                self.raise_own(METER_START_FAILED, text, Severity.Medium)
+                return False
+        self._signed_start = answer.signed_meter_value
         await self._remember(effect.uuid)
+        return True
 
     async def end_transaction(self, effect: EndTransaction) -> None:
         """Station 2.10: a last reading and the meter's stop, before ChargingFinished and TransactionFinished."""
-        await self._metering.take()
-        self._signed_start = self._metering.meter.signed_start()
-        self._signed_stop = self._metering.meter.signed_stop()
+        await self._billing.settle()
+        await self._stop_meter(effect.uuid)
+
+    async def _stop_meter(self, uuid: str) -> None:
+        answer = await self._billing.stop(uuid)
+        if answer.status is not TransactionRequestStatus.OK:
+            log.error("the power meter did not stop transaction %s: %s %s", uuid, answer.status, answer.error)
+        self._signed_start = self._signed_start or answer.start_signed_meter_value
+        self._signed_stop = answer.signed_meter_value
 
     async def forget_transaction(self) -> None:
         await self._remember("")
@@ -241,8 +281,8 @@ class EvseManager(EvseManagerImplementation):
             return
         log.warning("the transaction of session %s was cut off; it is reported as PowerLoss", uuid)
         self.session_event(Emit(SessionEventEnum.SessionResumed, uuid))
-        self._signed_start = self._metering.meter.signed_start()
-        self._signed_stop = self._metering.meter.signed_stop()
+        self._signed_start = None
+        await self._stop_meter(uuid)
         self.session_event(
             Emit(SessionEventEnum.TransactionFinished, uuid, stop_reason=StopTransactionReason.PowerLoss)
         )

@@ -12,10 +12,13 @@ from pathlib import Path
 
 import msgspec
 
+from everest.contracts.interfaces.ac_rcd import AcRcdClient
 from everest.contracts.interfaces.auth_token_provider import AuthTokenProviderImplementation
 from everest.contracts.interfaces.board_support_AC import BoardSupportACClient
+from everest.contracts.interfaces.connector_lock import ConnectorLockClient
 from everest.contracts.interfaces.evse_board_support import EvseBoardSupportClient
 from everest.contracts.interfaces.kvs import KvsClient
+from everest.contracts.interfaces.powermeter import PowermeterClient
 from everest.contracts.types.authorization import AuthorizationType, IdToken, IdTokenType, ProvidedIdToken
 from everest.contracts.types.board_support_common import ProximityPilot, ProximityPilotAmpacity
 from everest.contracts.types.energy import EnforcedLimits
@@ -26,6 +29,7 @@ from everest.contracts.types.evse_manager import EnableDisableSourceEnableState 
 from everest.contracts.types.powermeter import Powermeter
 from everest.runtime import ApiError, CommandError, Module, ModuleContext, Severity
 
+from .billing import Billing, BusMeter, SimulatedBilling
 from .board import SimulatedBoard
 from .car import Car
 from .chance import Noise, session_id
@@ -34,13 +38,14 @@ from .energy import PERIOD_S, Energy
 from .evse import EvseManager
 from .faces import BoardSupportAC, ConnectorLock, ErrorFaces, EvseBoardSupport, PowermeterFace, Rcd
 from .faults import FaultBook, OverCurrentWatch
-from .hardware import Board, BusBoard, BusBoardAC
-from .meter import Meter
+from .hardware import Board, BusBoard, BusBoardAC, BusLock, Lock, OrderQueue, watch
+from .meter import Meter, highest_current
 from .metering import Metering
 from .pace import ticks
 from .register import FileRegister, KvsRegister, Register
 from .session import SessionMachine
 from .settings import Settings, hardware_of
+from .signing import FixedTexts, OcmfSigner, Signer, load_key
 from .simulator import SimulatedLink, Simulator
 from .states import State
 from .topics import Topics
@@ -51,6 +56,8 @@ PayloadHandler = Callable[[str], Awaitable[None] | None]
 
 METER_PERIOD_S = 0.5
 OVER_CURRENT = "evse_manager/MREC4OverCurrentFailure"
+WITHOUT_EFFECT = ("slac", "hlc", "imd", "over_voltage_monitor", "powersupply_DC")
+"""Requirements that EVerest configurations connect and that are not used here."""
 
 
 class TokenProvider(AuthTokenProviderImplementation):
@@ -73,13 +80,17 @@ class EvseManagerSim(Module):
         store = self.optional_connection("store", KvsClient)
         register: Register = FileRegister(Path.cwd()) if store is None else KvsRegister(store)
         self.metering = Metering(self._meter(), register, f"{self.info.id}_meter", self.clock, self._publish_reading)
-        self._provide_hardware()
+        self.signer = self._signer()
+        simulated = SimulatedBilling(self.metering, self.signer, register, f"{self.info.id}_meter")
+        self._provide_hardware(simulated)
+        self.queues: list[OrderQueue] = []
+        self.bus_meter = self._bus_meter()
         self.evse = EvseManager(
             self.settings,
             self.clock,
             self.controller,
-            self.metering,
-            self.lock if self.settings.flag("connector_lock") else None,
+            simulated if self.bus_meter is None else self.bus_meter,
+            self._lock(),
             None if store is None else (register, f"{self.info.id}_session"),
             self._entered,
             self._free_session,
@@ -89,6 +100,7 @@ class EvseManagerSim(Module):
         self.token_provider = TokenProvider()
         self.provide("token_provider", self.token_provider)
         self._connect_board()
+        self._watch_others(context)
 
     def _fault_book(self) -> FaultBook:
         return FaultBook(
@@ -101,7 +113,43 @@ class EvseManagerSim(Module):
         noise = Noise(seed, enabled=self.settings.flag("noise"))
         return Meter(self.settings.meter(), noise, asyncio.get_running_loop().time())
 
-    def _provide_hardware(self) -> None:
+    def _signer(self) -> Signer:
+        config = self.settings.meter()
+        if self.settings.text("meter_signing") == "dummy":
+            return FixedTexts(config, self.settings.connector_id)
+        name = self.settings.text("ocmf_key") or f"{self.info.id}_ocmf_key.pem"
+        return OcmfSigner(load_key(Path.cwd() / name), f"{config.meter_id}_{self.settings.connector_id}")
+
+    def _bus_meter(self) -> BusMeter | None:
+        """The meter on the car's side bills, else the one on the grid's side, else the simulated one (station 2.1)."""
+        car, grid = (self.optional_connection(f"powermeter_{side}_side", PowermeterClient) for side in ("car", "grid"))
+        client = car or grid
+        if client is None:
+            return None
+        client.on_public_key_ocmf(lambda key: self.evse.publish_powermeter_public_key_ocmf(key))
+        watch(client, self.controller)
+        return BusMeter(client, self._publish_bill)
+
+    def _lock(self) -> Lock | None:
+        """A connected lock, else the simulated one where the configuration has it."""
+        client = self.optional_connection("connector_lock", ConnectorLockClient)
+        if client is None:
+            return self.lock if self.settings.flag("connector_lock") else None
+        watch(client, self.controller)
+        lock = BusLock(client)
+        self.queues.append(lock.orders)
+        return lock
+
+    def _watch_others(self, context: ModuleContext) -> None:
+        """The residual current device counts; what belongs to ISO 15118 and DC is accepted and has no effect."""
+        rcd = self.optional_connection("ac_rcd", AcRcdClient)
+        if rcd is not None:
+            watch(rcd, self.controller)
+        for name in WITHOUT_EFFECT:
+            if context.connected(name):
+                log.warning("the connection of %s has no effect: this EVSE simulates its car itself", name)
+
+    def _provide_hardware(self, billing: Billing) -> None:
         self.car = Car(self.settings.car())
         self.board = SimulatedBoard()
         self.capabilities = self.settings.capabilities()
@@ -109,7 +157,7 @@ class EvseManagerSim(Module):
         self.board_face = EvseBoardSupport(self.board)
         self.rcd = Rcd()
         self.lock = ConnectorLock()
-        self.powermeter = PowermeterFace(self.metering.meter)
+        self.powermeter = PowermeterFace(billing)
         self.provide("board_support", self.board_ac)
         self.provide("evse_board_support", self.board_face)
         self.provide("rcd", self.rcd)
@@ -136,15 +184,15 @@ class EvseManagerSim(Module):
         if bsp is not None and self.bsp_ac is not None:
             raise ApiError(f"module {self.info.id}: connect either bsp or bsp_ac, not both")
         board: Board
-        self.orders = None
+        own_board = bsp is None and self.bsp_ac is None
         if bsp is not None:
             board = BusBoard(bsp, self.controller)
-            self.orders = board.orders
+            self.queues.append(board.orders)
             bsp.on_capabilities(self._take_capabilities)
             bsp.on_request_stop_transaction(self._stop_requested)
         elif self.bsp_ac is not None:
             board = BusBoardAC(self.bsp_ac, self.controller)
-            self.orders = board.orders
+            self.queues.append(board.orders)
             board.set_up(has_ventilation=self.settings.flag("has_ventilation"))
         else:
             board = SimulatedLink(self.board)
@@ -156,7 +204,7 @@ class EvseManagerSim(Module):
             self.metering,
             ErrorFaces(self.board_ac, self.board_face, self.rcd, self.lock, self.powermeter),
             (self.board_ac, self.board_face, self.rcd),
-            self.controller if self.orders is None else None,
+            self.controller if own_board else None,
         )
 
     # --- life ---
@@ -171,8 +219,9 @@ class EvseManagerSim(Module):
         await self.metering.take()
         self.spawn(self._meter_loop(), name="meter")
         self.spawn(self.simulator.run(), name="simulation")
-        if self.orders is not None:
-            self.spawn(self.orders.run(), name="board orders")
+        for number, queue in enumerate(self.queues):
+            self.spawn(queue.run(), name=f"orders {number}")
+        await self._first_bill()
         await self.evse.report_power_loss()
         self.energy.publish_limits()
         waits = self.settings.flag("external_ready_to_start_charging")
@@ -182,16 +231,16 @@ class EvseManagerSim(Module):
         await self._start_sessions()
 
     async def _announce_hardware(self) -> None:
-        key = f"TESTPUBLICKEY{self.settings.connector_id}"
-        self.powermeter.publish_public_key_ocmf(key)
-        self.evse.publish_powermeter_public_key_ocmf(key)
+        self.powermeter.publish_public_key_ocmf(self.signer.public_key)
+        if self.bus_meter is None:
+            self.evse.publish_powermeter_public_key_ocmf(self.signer.public_key)
         self.board_face.publish_capabilities(self.capabilities)
         self.board_face.publish_ac_pp_ampacity(ProximityPilot(ampacity=ProximityPilotAmpacity.A_32))
         self.board_face.publish_ac_nr_of_phases_available(3)
         self.board_ac.publish_nr_of_phases_available(3)
         if self.bsp_ac is not None:
             await self._ask_capabilities(self.bsp_ac)
-        elif self.orders is None:
+        elif self.simulator.drives_session:
             self.evse.publish_hw_capabilities(self.capabilities)
         self.energy.announce()
 
@@ -202,6 +251,17 @@ class EvseManagerSim(Module):
         self.energy.begin()
         self.spawn(self.controller.run(), name="session")
         self.spawn(self._energy_loop(), name="energy")
+
+    async def _first_bill(self) -> None:
+        """Station 2.2 step 4: a meter on the bus gets some time for its first reading."""
+        timeout = self.settings.number("initial_meter_value_timeout_ms") / 1000.0
+        if self.bus_meter is None or timeout <= 0.0:
+            return
+        try:
+            async with asyncio.timeout(timeout):
+                await self.bus_meter.first_reading.wait()
+        except TimeoutError:
+            log.warning("the power meter gave no reading in %g s; starting without one", timeout)
 
     def _subscribe_topics(self) -> None:
         handlers: tuple[tuple[str, PayloadHandler], ...] = (
@@ -236,7 +296,7 @@ class EvseManagerSim(Module):
             self.topics.telemetry(telemetry)
             if self.settings.flag("legacy_topics"):
                 self.topics.legacy(reading, telemetry.evse_temperature_C)
-            amps = max(self.metering.meter.currents().values())
+            amps = highest_current(reading if self.bus_meter is None else self.bus_meter.latest)
             offered = self.machine.offered_A
             if self.machine.state is State.Charging and watch.tripped(now, amps, offered):
                 self.evse.raise_own(OVER_CURRENT, f"{amps:.1f} A drawn, {offered:.1f} A offered", Severity.High)
@@ -248,7 +308,13 @@ class EvseManagerSim(Module):
     # --- small handlers ---
 
     def _publish_reading(self, reading: Powermeter) -> None:
+        """A reading of the simulated meter."""
         self.powermeter.publish_powermeter(reading)
+        if self.bus_meter is None:
+            self._publish_bill(reading)
+
+    def _publish_bill(self, reading: Powermeter) -> None:
+        """A reading of the meter that bills."""
         self.evse.publish_powermeter(reading)
         self.topics.powermeter(reading)
 

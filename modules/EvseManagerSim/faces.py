@@ -17,15 +17,14 @@ from everest.contracts.types import board_support
 from everest.contracts.types.evse_board_support import HardwareCapabilities, PowerOnOff
 from everest.contracts.types.powermeter import (
     TransactionReq,
-    TransactionRequestStatus,
     TransactionStartResponse,
     TransactionStopResponse,
 )
 from everest.runtime import Implementation, Severity
 
+from .billing import Billing
 from .board import SimulatedBoard
 from .faults import AC_EVENT_ERRORS, DIODE_FAULT, RCD_DC
-from .meter import Meter
 
 log = getLogger(__name__)
 
@@ -113,11 +112,14 @@ class ConnectorLock(ConnectorLockImplementation):
         self.locked = False
 
     async def lock(self) -> None:
-        if not self.is_error_active("connector_lock/ConnectorLockFailedLock"):
-            self.locked = True
+        self.engage()
 
     async def unlock(self) -> None:
         self.release()
+
+    def engage(self) -> None:
+        if not self.is_error_active("connector_lock/ConnectorLockFailedLock"):
+            self.locked = True
 
     def release(self) -> bool:
         """Unlock; False if the lock is faulty."""
@@ -140,19 +142,14 @@ class Rcd(AcRcdImplementation):
 class PowermeterFace(PowermeterImplementation):
     """The simulated meter; its transactions always succeed (station 3.4)."""
 
-    def __init__(self, meter: Meter) -> None:
-        self._meter = meter
+    def __init__(self, billing: Billing) -> None:
+        self._billing = billing
 
     async def start_transaction(self, value: TransactionReq) -> TransactionStartResponse:
-        signed = self._meter.signed_start() if self._meter.config.send_on_transaction_start else None
-        return TransactionStartResponse(status=TransactionRequestStatus.OK, signed_meter_value=signed)
+        return await self._billing.start(value)
 
     async def stop_transaction(self, transaction_id: str) -> TransactionStopResponse:
-        return TransactionStopResponse(
-            status=TransactionRequestStatus.OK,
-            start_signed_meter_value=self._meter.signed_start(),
-            signed_meter_value=self._meter.signed_stop(),
-        )
+        return await self._billing.stop(transaction_id)
 
 
 class ErrorFaces:

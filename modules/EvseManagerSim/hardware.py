@@ -13,11 +13,12 @@ from logging import getLogger
 from typing import Protocol
 
 from everest.contracts.interfaces.board_support_AC import BoardSupportACClient
+from everest.contracts.interfaces.connector_lock import ConnectorLockClient
 from everest.contracts.interfaces.evse_board_support import EvseBoardSupportClient
 from everest.contracts.types.board_support import Event
 from everest.contracts.types.board_support_common import BspEvent
 from everest.contracts.types.evse_board_support import PowerOnOff, PowerOnOffReason
-from everest.runtime import CommandError, Error
+from everest.runtime import Client, CommandError, Error
 
 from .board import LETTERS
 from .faults import AC_EVENT_ERRORS
@@ -48,8 +49,18 @@ class Board(Protocol):
     def set_phases(self, three_phases: bool) -> None: ...
 
 
+class Lock(Protocol):
+    """The lock that holds the plug."""
+
+    def engage(self) -> None: ...
+
+    def release(self) -> bool:
+        """Unlock; False if it is known that it cannot."""
+        ...
+
+
 class OrderQueue:
-    """Sends command calls one after the other, so that the session machine never waits for a board."""
+    """Sends command calls one after the other, so that the session machine never waits for hardware."""
 
     def __init__(self) -> None:
         self._orders: asyncio.Queue[tuple[str, Callable[[], Awaitable[None]]]] = asyncio.Queue()
@@ -63,7 +74,7 @@ class OrderQueue:
             try:
                 await order()
             except CommandError as error:
-                log.error("the board did not take the order %s: %r", what, error)
+                log.error("the hardware did not take the order %s: %r", what, error)
 
 
 class BusBoard:
@@ -74,7 +85,7 @@ class BusBoard:
         self._listener = listener
         self.orders = OrderQueue()
         client.on_event(self._event)
-        client.on_error(self._raised, self._cleared)
+        watch(client, listener)
 
     def enable(self, enabled: bool) -> None:
         self.orders.put("enable", lambda: self._client.enable(enabled))
@@ -99,12 +110,6 @@ class BusBoard:
     async def _event(self, event: BspEvent) -> None:
         if event.event.value != "Disconnected":
             await self._listener.board_event(event.event.value)
-
-    async def _raised(self, error: Error) -> None:
-        await self._listener.board_error(error.type, error.sub_type, error.vendor_id, raised=True)
-
-    async def _cleared(self, error: Error) -> None:
-        await self._listener.board_error(error.type, error.sub_type, error.vendor_id, raised=False)
 
 
 class BusBoardAC:
@@ -166,3 +171,30 @@ class BusBoardAC:
         errors, self._errors = self._errors, []
         for error_type in errors:
             await self._listener.board_error(error_type, "", "everest", raised=False)
+
+
+class BusLock:
+    """A lock module behind connector_lock."""
+
+    def __init__(self, client: ConnectorLockClient) -> None:
+        self._client = client
+        self.orders = OrderQueue()
+
+    def engage(self) -> None:
+        self.orders.put("lock", self._client.lock)
+
+    def release(self) -> bool:
+        self.orders.put("unlock", self._client.unlock)
+        return True
+
+
+def watch(client: Client, listener: BoardListener) -> None:
+    """Have the errors of a connected device count as those of the board do (station 2.7)."""
+
+    async def raised(error: Error) -> None:
+        await listener.board_error(error.type, error.sub_type, error.vendor_id, raised=True)
+
+    async def cleared(error: Error) -> None:
+        await listener.board_error(error.type, error.sub_type, error.vendor_id, raised=False)
+
+    client.on_error(raised, cleared)

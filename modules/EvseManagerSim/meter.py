@@ -14,7 +14,6 @@ from typing import Any
 from everest.contracts.types.powermeter import Powermeter
 from everest.contracts.types.temperature import Temperature
 from everest.contracts.types.units import Current, Energy, Frequency, Power, Voltage
-from everest.contracts.types.units_signed import SignedMeterValue
 
 from .chance import Noise
 
@@ -137,17 +136,12 @@ class Meter:
         self._current_factor = self._noise.factor(0.01)
         self._frequency_factor = self._noise.factor(0.0025)
 
-    # --- signed values ---
 
-    def signed_start(self) -> SignedMeterValue:
-        return self._signed(self.config.blob_start)
-
-    def signed_stop(self) -> SignedMeterValue:
-        return self._signed(self.config.blob_stop)
-
-    def _signed(self, text: str) -> SignedMeterValue:
-        """The fixed texts of EVerest's simulator (station 3.4), no real signature."""
-        return SignedMeterValue(signed_meter_data=text, signing_method="dummy", encoding_method="plain")
+def highest_current(reading: Powermeter) -> float:
+    """The highest phase current of a reading in A; 0 where it has none."""
+    shown = reading.current_A
+    phases = () if shown is None else (shown.L1, shown.L2, shown.L3)
+    return max((abs(amps) for amps in phases if amps is not None), default=0.0)
 
 
 def _round(value: float) -> float:

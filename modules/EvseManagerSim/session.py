@@ -338,6 +338,14 @@ class SessionMachine:
         self._emit(Ev.TransactionStarted, id_tag=self.token, reservation_id=self.reservation.shown_id)
         self.reservation.drop()
 
+    def abort_transaction(self, now: float) -> None:
+        """The meter did not start: no transaction and no charging until replug."""
+        self.transaction = self.authorized = False
+        self.state = State.Finished
+        self._entered = now
+        self._drive = BoardDrive(self.times)
+        self._effects.append(Enter(State.Finished))
+
     def _end_transaction(self) -> None:
         if not self.transaction:
             return

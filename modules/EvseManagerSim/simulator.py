@@ -72,6 +72,11 @@ class Simulator:
         self._listener = listener
         self._last_tick: float | None = None
 
+    @property
+    def drives_session(self) -> bool:
+        """False while a board on the bus does."""
+        return self._listener is not None
+
     # --- orders from outside ---
 
     def enable(self, payload: str) -> None:
