@@ -63,6 +63,8 @@ def load(
     reporter.raise_for([reporter.describe(error) for error in schemas.errors(merged)])
     active = _active_profiles(merged, reporter)
     _check_measurands(merged, reporter)
+    for problem in _long_lists(merged, reporter):
+        logger.warning("%s", problem)
     return Loaded(merged, origins, active, overlay)
 
 
@@ -163,6 +165,18 @@ def _check_measurands(document: dict[str, Any], reporter: _Reporter) -> None:
         if foreign:
             problem = f"{foreign[0].measurand} is not in SupportedMeasurands"
             raise reporter.wrong(key, problem, "remove it here or add it there")
+
+
+def _long_lists(document: dict[str, Any], reporter: _Reporter) -> list[str]:
+    """Lists with more items than their `<key>MaxLength` says: the station starts with them, a CSMS is refused them."""
+    problems = []
+    for key in keys.TABLE.values():
+        stored, limit = (document.get(key.section, {}).get(name) for name in (key.name, f"{key.name}MaxLength"))
+        count = len(stored.split(",")) if isinstance(stored, str) and stored else 0
+        if isinstance(limit, int) and count > limit:
+            problem = f"{count} items, but {key.name}MaxLength is {limit}"
+            problems.append(str(reporter.wrong(key, problem, "shorten the list or raise the limit")))
+    return problems
 
 
 def _measurands(document: dict[str, Any], key: Key[Any], reporter: _Reporter) -> tuple[Wanted, ...]:
