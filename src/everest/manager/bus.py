@@ -32,7 +32,7 @@ class ManagerBus:
     def __init__(self, transport: Transport, prefix: str, *, dialect: Dialect = Dialect.B) -> None:
         self._transport = transport
         self._topics = Topics(prefix)
-        self._dialect = dialect
+        self.dialect = dialect
         self._service: ConfigurationService | None = None
         self._ready_topics: dict[str, str] = {}
         self._on_ready: Callable[[str], None] = lambda module_id: None
@@ -73,7 +73,7 @@ class ManagerBus:
         for name, data in distribution.metadata(stack):
             topic = f"{self._topics.prefix}{name}"
             self._metadata_topics.append(topic)
-            payload = wire.build_metadata(data, dialect=self._dialect)
+            payload = wire.build_metadata(data, dialect=self.dialect)
             self._transport.publish(topic, payload, qos=delivery.qos, retain=delivery.retain)
         await self._transport.flush()
 
@@ -142,12 +142,15 @@ class ManagerBus:
             logger.debug("no answer to %s: %s", request.origin, error)
 
     def _respond(self, origin: str, answer: Answer) -> None:
+        response = answer.response
+        if self.dialect is Dialect.A and answer.type == "Set":
+            response = {"status": response["status"]}  # dialect A has no inner status_info (bus 8)
         payload = wire.build_configuration_response(
-            answer.response,
+            response,
             type=answer.type,
             status=answer.status,
             status_info=answer.status_info,
-            dialect=self._dialect,
+            dialect=self.dialect,
         )
         self._transport.publish(self._topics.config_response(origin), payload)
 
@@ -156,7 +159,7 @@ class ManagerBus:
     async def forward_set(self, module_id: str, identifier: Mapping[str, Any], value: str) -> ForwardResult:
         """Hand a run-time change to its module and wait for the verdict. Errors: ModuleSilent after two tries."""
         topic = self._topics.set_response(module_id)
-        payload = wire.build_set_request(identifier, value, dialect=self._dialect)
+        payload = wire.build_set_request(identifier, value, dialect=self.dialect)
         for _ in range(2):
             answer: asyncio.Future[ForwardResult] = asyncio.get_running_loop().create_future()
             self._set_answers[topic] = answer

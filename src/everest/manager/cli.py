@@ -35,6 +35,7 @@ from everest.runtime.mqtt import MqttTransport
 logger = logging.getLogger(__name__)
 
 
+DIALECT = "wire dialect: B (default) of current EVerest, A of 2026.02 and older"
 NO_WARM_PARENT = "start each Python module by itself instead of forking it from one warm parent"
 
 
@@ -98,7 +99,7 @@ def build_parser(prog: str) -> Parser:
     add("--recover-module-crashes", action="store_true", help="start all modules again after a crash, up to 3 times")
     add("--graceful-shutdown", action="store_true", help="ask modules over MQTT to end, SIGTERM 5 s later")
     add("--mqtt_everest_prefix", metavar="PREFIX", help="topic prefix; overrides the config")
-    add("--dialect", choices=("A", "B"), help="wire dialect: B (default) of current EVerest, A of 2026.02 and older")
+    add("--dialect", choices=("A", "B"), help=DIALECT)
     add("--db", type=Path, metavar="FILE", help="configuration database (SQLite), full path; filled from --config once")
     add("--db-init", action="store_true", help="deprecated, no effect")
     add("--reset-from-yaml", action="store_true", help="fill the configuration database from --config again")
@@ -158,6 +159,8 @@ def parse(words: Sequence[str]) -> Arguments:
         parser.error("--check needs --config")
     if arguments.db_init:
         logger.warning("--db-init is deprecated and has no effect")
+    if arguments.graceful_shutdown and arguments.dialect is Dialect.A:
+        logger.warning("--graceful-shutdown has no effect in dialect A, which has no shutdown message")
     _check_database_flags(parser, arguments)
     return arguments
 
@@ -186,7 +189,13 @@ def manage(arguments: Arguments) -> int:
 
 
 def _manage(arguments: Arguments, layout: paths.Layout, fifo: StatusFifo) -> int:
-    options = config.LoadOptions(layout, os.environ, arguments.mqtt_everest_prefix, tuple(arguments.standalone))
+    options = config.LoadOptions(
+        layout,
+        os.environ,
+        arguments.mqtt_everest_prefix,
+        tuple(arguments.standalone),
+        dialect=arguments.dialect,
+    )
     database = None if arguments.check else arguments.db
     no_yaml = database is not None and arguments.config is None
     config_file = None if no_yaml else paths.find_config(layout, arguments.config)

@@ -31,6 +31,7 @@ from everest.manager.model import (
 )
 from everest.manager.problems import Findings, one_of
 from everest.manager.settings import Settings, settings_from
+from everest.runtime import Dialect
 from everest.runtime.yaml_file import Document
 
 
@@ -43,6 +44,7 @@ class LoadOptions:
     everest_prefix: str | None = None
     standalone: Sequence[str] = ()
     """Module ids that are started by hand; ids that are not configured are ignored (bus 2.5)."""
+    dialect: Dialect = Dialect.B
     state_dir: Path | None = None
     """Where run-time changes are kept; None: beside the config file (bus 6.1)."""
 
@@ -91,6 +93,8 @@ def load_entries(
 
 def _checked(source: SourceFile, settings: Settings, options: LoadOptions, findings: Findings) -> Stack:
     problems = metaschema.problems_of(source, "config")
+    if options.dialect is Dialect.A and "active_modules" not in source.data:
+        problems.append(source.problem([], '"active_modules" is missing', 'add "active_modules:" (dialect A needs it)'))
     for problem in problems:
         findings.add(problem)
     stack = _build(source, settings, options, findings, bool(problems))

@@ -18,6 +18,7 @@ from everest.manager.errors import ManagerError
 from everest.manager.model import MODULE_SCOPE, Access, Parameter, Scalar, Stack
 from everest.manager.parameters import parameter_json, parsed
 from everest.manager.slots import FileSlot, Slot
+from everest.runtime import Dialect
 
 logger = logging.getLogger(__name__)
 
@@ -54,11 +55,14 @@ def unknown_origin(origin: str) -> Answer:
 
 
 class ConfigurationService:
-    """The configuration in force, as the modules see and change it."""
+    """The configuration in force, as the modules see and change it. Dialect A knows no run-time changes (bus 8)."""
 
-    def __init__(self, stack: Stack, forward: Forward, slot: Slot | None = None) -> None:
+    def __init__(
+        self, stack: Stack, forward: Forward, slot: Slot | None = None, *, dialect: Dialect = Dialect.B
+    ) -> None:
         self._stack = stack
         self._slot = slot or FileSlot(stack)
+        self._dialect = dialect
         self._forward = forward
         self._parameters = {module_id: dict(module.parameters) for module_id, module in stack.modules.items()}
         self._order = asyncio.Lock()
@@ -138,7 +142,7 @@ class ConfigurationService:
         failure = self._persist(module_id, scope, name, value)
         if failure is not None:
             return _set_answer("Rejected", info=failure)
-        if parameter.mutability != "ReadWrite" or not self.running:
+        if parameter.mutability != "ReadWrite" or not self.running or self._dialect is Dialect.A:
             return _set_answer("RebootRequired")
         return await self._hand_over(module_id, scope, parameter, text, value)
 

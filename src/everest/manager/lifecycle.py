@@ -23,6 +23,7 @@ from everest.manager.errors import BrokerError, ConfigError, ManagerError
 from everest.manager.fifo import Event, State, StatusFifo
 from everest.manager.model import Manifest, ModuleConfig, Stack
 from everest.manager.slots import FileSlot, Slot
+from everest.runtime import Dialect
 from everest.runtime.errors import TransportError
 
 logger = logging.getLogger(__name__)
@@ -197,7 +198,7 @@ class Lifecycle:
 
     async def _idle(self) -> int:
         """Run no modules, answer configuration requests, and wait for a signal (bus 2.7, 2.9)."""
-        service = ConfigurationService(self._stack, self._bus.forward_set, self._slot)
+        service = self._service()
         service.at_rest = True
         self._bus.answer_with(service)
         self._fifo.enter(State.Idle)
@@ -228,8 +229,10 @@ class Lifecycle:
         stack = self._stack
         expected = frozenset(stack.modules) - self._options.ignore
         standalone = frozenset(module_id for module_id in expected if stack.modules[module_id].standalone)
-        service = ConfigurationService(stack, self._bus.forward_set, self._slot)
-        return _Round(stack, service, expected, standalone)
+        return _Round(stack, self._service(), expected, standalone)
+
+    def _service(self) -> ConfigurationService:
+        return ConfigurationService(self._stack, self._bus.forward_set, self._slot, dialect=self._bus.dialect)
 
     async def _start(self, current: _Round) -> None:
         await self._bus.distribute(current.stack, current.service)
@@ -315,7 +318,7 @@ class Lifecycle:
         if not self._launcher.alive():
             return
         self._fifo.enter(State.ShutdownRequested)
-        graceful = self._options.graceful_shutdown
+        graceful = self._options.graceful_shutdown and self._bus.dialect is Dialect.B
         if graceful:
             self._bus.publish_shutdown()
             await self._gone(GRACEFUL_S)

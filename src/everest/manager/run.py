@@ -31,7 +31,7 @@ from everest.manager.processes import WARM_SYSTEM, ProcessLauncher
 from everest.manager.settings import BrokerAddress
 from everest.manager.signals import stop_signals
 from everest.manager.state import locked
-from everest.runtime import MemoryBroker, Transport
+from everest.runtime import Dialect, MemoryBroker, Transport
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +55,7 @@ def build_parser(companions: Sequence[Companion]) -> cli.Parser:
     add("--retain-topics", action="store_true", help="keep the metadata on the broker after the start")
     add("--recover-module-crashes", action="store_true", help="start all modules again after a crash, up to 3 times")
     add("--graceful-shutdown", action="store_true", help="ask modules over MQTT to end, SIGTERM 5 s later")
+    add("--dialect", choices=("A", "B"), default="B", help=cli.DIALECT)
     add("--no-warm-parent", action="store_true", help=cli.NO_WARM_PARENT)
     for one in companions:
         one.add_arguments(parser)
@@ -118,7 +119,8 @@ class Run:
         config_file = paths.find_config(layout, self._arguments.config)
         state = state_dir(self._arguments, config_file, layout)
         standalone = tuple(self._arguments.standalone or ())
-        options = config.LoadOptions(layout, os.environ, standalone=standalone, state_dir=state)
+        dialect = Dialect[self._arguments.dialect]
+        options = config.LoadOptions(layout, os.environ, standalone=standalone, dialect=dialect, state_dir=state)
         fifo = StatusFifo(self._arguments.status_fifo)
         fifo.enter(State.Initializing)
         with contextlib.closing(fifo):
@@ -163,8 +165,8 @@ class Run:
         cli.set_up_logging(Path(log_config) if log_config else context.stack.settings.layout.logging_config_file)
         launcher = self._launcher(context)
         self._kills.append(launcher.kill)
-        bus = ManagerBus(context.transport(), context.everest_prefix)
         arguments = self._arguments
+        bus = ManagerBus(context.transport(), context.everest_prefix, dialect=Dialect[arguments.dialect])
         cli.tell_standalone(context.stack, arguments.ignore or (), say)
         options = LifecycleOptions(
             ignore=frozenset(arguments.ignore or ()),
