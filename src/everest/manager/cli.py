@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from everest.manager import config, distribution, manifests, paths, slots
+from everest.manager import config, distribution, identity, manifests, paths, slots
 from everest.manager.bus import ManagerBus
 from everest.manager.errors import BootError, ManagerError
 from everest.manager.fifo import State, StatusFifo
@@ -240,10 +240,18 @@ async def serve(stack: Stack, slot: Slot, flow: LifecycleOptions, fifo: StatusFi
     settings = stack.settings
     bus = ManagerBus(mqtt_transport(settings), settings.everest_prefix, dialect=arguments.dialect)
     launcher = ProcessLauncher(settings, os.environ, warm=WARM_SYSTEM and not arguments.no_warm_parent)
-    lifecycle = Lifecycle(stack, bus, launcher, fifo=fifo, options=flow, slot=slot)
+    lifecycle = Lifecycle(stack, bus, launcher, fifo=fifo, options=flow, slot=slot, spawned=lambda: drop_to(settings))
     tell_standalone(stack, flow.ignore, logger.info)
     with stop_signals(lifecycle.interrupt, launcher.kill):
         return await lifecycle.run()
+
+
+def drop_to(settings: Settings) -> None:
+    """With `run_as_user` the manager, too, becomes that user once the modules are spawned (bus 2.5)."""
+    user = identity.user_of(settings.run_as_user)
+    if user is not None:
+        identity.become(user)
+        logger.info("going on as user %s", user.name)
 
 
 def mqtt_transport(settings: Settings) -> MqttTransport:

@@ -96,7 +96,9 @@ def permitted_capabilities() -> int:
 
 
 def become(user: User) -> None:
-    """Switch this process for good: groups, group, user."""
+    """Switch this process for good: groups, group, user. Nothing to do for a process that is this user already."""
+    if os.geteuid() == user.uid:
+        return
     os.setgroups(user.groups)
     os.setgid(user.gid)
     os.setuid(user.uid)

@@ -98,7 +98,7 @@ class _Round:
 
 
 class Lifecycle:
-    """One manager life. `stop()` may be called at any time, also before `run`."""
+    """One manager life. `stop()` may be called at any time, also before `run`; `spawned` when all modules are."""
 
     def __init__(
         self,
@@ -109,6 +109,7 @@ class Lifecycle:
         fifo: StatusFifo,
         options: LifecycleOptions = LifecycleOptions(),
         slot: Slot | None = None,
+        spawned: Callable[[], None] = lambda: None,
     ) -> None:
         self._stack = stack
         self._bus = bus
@@ -116,6 +117,7 @@ class Lifecycle:
         self._fifo = fifo
         self._options = options
         self._slot = slot or FileSlot(stack)
+        self._spawned = spawned
         self._stop = asyncio.Event()
         self._exit_seen = asyncio.Event()
         self._round: _Round | None = None
@@ -242,6 +244,7 @@ class Lifecycle:
             self._launcher.prepare(module, current.stack.manifests[module.name])
         for module in spawned:
             self._launcher.start(module, self._module_exited)
+        self._spawned()
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work`; the loss of the broker meanwhile ends it."""
