@@ -66,12 +66,14 @@ class ChargePoint(Registration, EventHandlers, Information, ProtocolMethods):
         randomness: Randomness | None = None,
         dialer: Dialer | None = None,
         message_log: MessageLog | None = None,
+        log_secrets: bool = False,
     ) -> None:
         """`configuration`: loaded, or the path of its JSON file (with `user_config_path` for the overlay).
 
         `database_path` is the folder of `<ChargePointId>.db` and `message_log_path` that of the message logs.
-        `share_path` is only looked at for the version file of the `EVerest-Version` header. The last five arguments
-        replace what the charge point would make itself; `store` makes `database_path` unnecessary. Raises
+        `share_path` is only looked at for the version file of the `EVerest-Version` header. `store` to `message_log`
+        replace what the charge point would make itself; `store` makes `database_path` unnecessary. With `log_secrets`
+        passwords and private keys stay readable in the message logs. Raises
         ConfigurationError, and UsageError where neither a store nor a folder for one is given.
         """
         if not isinstance(configuration, Configuration):
@@ -83,6 +85,7 @@ class ChargePoint(Registration, EventHandlers, Information, ProtocolMethods):
         self._clock = clock or SystemClock()
         self._randomness = randomness or SystemRandomness()
         self._log = message_log
+        self._log_secrets = log_secrets
         self._log_path = Path(message_log_path) if message_log_path is not None else None
         self._message_callback = message_callback
         self._dialer = dialer
@@ -308,7 +311,7 @@ class ChargePoint(Registration, EventHandlers, Information, ProtocolMethods):
 
     def _message_log(self) -> MessageLog:
         return self._log or open_message_log(
-            log_settings(self.configuration, to_files=self._log_path is not None),
+            log_settings(self.configuration, to_files=self._log_path is not None, secrets=self._log_secrets),
             self._log_path or Path(),
             self._clock,
             message_callback=self._message_callback,

@@ -66,7 +66,7 @@ class Settings:
 FILE_FORMATS = frozenset({"log", "html", "session_logging", "security"})
 
 
-def log_settings(configuration: Configuration, *, to_files: bool) -> LogSettings:
+def log_settings(configuration: Configuration, *, to_files: bool, secrets: bool = False) -> LogSettings:
     """What the message log writes; without a folder nothing goes to files."""
     formats = configuration[keys.LogMessagesFormat]
     return LogSettings(
@@ -77,4 +77,5 @@ def log_settings(configuration: Configuration, *, to_files: bool) -> LogSettings
         date_suffix=configuration[keys.LogRotationDateSuffix],
         maximum_file_size=configuration[keys.LogRotationMaximumFileSize],
         maximum_file_count=configuration[keys.LogRotationMaximumFileCount],
+        secrets=secrets,
     )

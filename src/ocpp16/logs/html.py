@@ -1,6 +1,7 @@
 """The message log as a page that a person can read: `html`, its raw copy, and the page per session (libocpp 8.1, 8.2).
 
-One self-contained file: a table with a box to search in, and check boxes per direction. A file that was not closed
+One self-contained file (`page_head.html` and a row per message) without any outside resource. Its script pairs requests
+and answers, shows gaps in time, searches and filters; without scripts it is a plain table. A file that was not closed
 (power cut) lacks its last tags, which browsers forgive; one that is continued loses them first (`rotation.py`).
 """
 
@@ -13,32 +14,9 @@ from ocpp16.logs.rotation import RotatingFile, Rotation
 from ocpp16.logs.sinks import MESSAGES, RAW, ROUTES, FileSink, Kind, Record, pretty
 from ocpp16.messages import format_timestamp
 
-HEADER = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>EVerest OCPP log session</title>
-<style>
-body { font-family: system-ui, sans-serif; margin: 1rem }
-table { border-collapse: collapse; width: 100% }
-th, td { border: 1px solid #bbb; padding: .25rem .5rem; text-align: left; vertical-align: top }
-th { position: sticky; top: 0; background: #eee }
-pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; max-height: 20rem; overflow-y: auto }
-tr.ChargePoint { background: #fdf3ff } tr.CentralSystem { background: #eefcff } tr.SYS { background: #effbef }
-</style>
-<script>
-function show() {
-  const text = document.getElementById("search").value.toLowerCase();
-  for (const row of document.querySelectorAll("tr[class]")) {
-    const wanted = document.getElementById("show" + row.className).checked;
-    row.hidden = !wanted || !row.textContent.toLowerCase().includes(text);
-  }
-}
-</script></head><body>
-<p><input id="search" type="search" placeholder="Search" oninput="show()">
-<label><input id="showChargePoint" type="checkbox" checked onchange="show()"> ChargePoint</label>
-<label><input id="showCentralSystem" type="checkbox" checked onchange="show()"> CentralSystem</label>
-<label><input id="showSYS" type="checkbox" checked onchange="show()"> SYS</label></p>
-<table><tr><th>Time</th><th>Direction</th><th>Sent</th><th>Received</th><th>Message</th></tr>
-"""
-FOOTER = "</table></body></html>\n"
+HEADER = Path(__file__).with_name("page_head.html").read_text(encoding="utf-8")
+"""All of the page but its rows: styles, script, tool bar, head of the table."""
+FOOTER = "</tbody></table></body></html>\n"
 
 
 def html_file(path: Path, rotation: Rotation) -> RotatingFile:

@@ -60,6 +60,8 @@ class LogSettings:
     date_suffix: bool = False
     maximum_file_size: int = 0
     maximum_file_count: int = 0
+    secrets: bool = False
+    """Write passwords and private keys as they are."""
 
 
 def open_message_log(
@@ -82,7 +84,9 @@ def open_message_log(
     sinks = list(_sinks(settings, directory, clock.now(), console or sys.stdout)) if settings.log_messages else []
     callback = message_callback if "callback" in settings.formats else None
     sessions = settings.log_messages and "session_logging" in settings.formats
-    return WrittenMessageLog(sinks, clock, callback, on_security_log_cleared, session_logging=sessions)
+    return WrittenMessageLog(
+        sinks, clock, callback, on_security_log_cleared, session_logging=sessions, secrets=settings.secrets
+    )
 
 
 def _sinks(settings: LogSettings, directory: Path, now: datetime, console: TextIO) -> Iterable[Sink]:
@@ -115,9 +119,11 @@ class WrittenMessageLog:
         on_security_log_cleared: Callable[[], None] | None = None,
         *,
         session_logging: bool = False,
+        secrets: bool = False,
     ) -> None:
         self._sinks = sinks
         self._session_logging = session_logging
+        self._redact: Callable[[str], str] = str if secrets else redact
         self._sessions: dict[str, tuple[Path, HtmlSink]] = {}
         self._clock = clock
         self._callback = callback
@@ -143,7 +149,7 @@ class WrittenMessageLog:
         kind = Kind.RAW_SENT if sent else Kind.RAW_RECEIVED
         if self._wanted(kind):
             text = frame if isinstance(frame, str) else frame.decode(errors="backslashreplace")
-            self._add(kind, "", redact(text))
+            self._add(kind, "", self._redact(text))
 
     def system(self, text: str) -> None:
         self._add(Kind.SYSTEM, "", text)
@@ -151,7 +157,7 @@ class WrittenMessageLog:
     def security(self, event_type: str, timestamp: datetime, tech_info: str | None) -> None:
         event = {"type": event_type, "timestamp": format_timestamp(timestamp)}
         if tech_info is not None:
-            event["techInfo"] = tech_info
+            event["techInfo"] = self._redact(tech_info)
         self._add(Kind.SECURITY, event_type, msgspec.json.encode(event).decode())
 
     def session_started(self, session_id: str, folder: Path) -> None:
@@ -186,7 +192,7 @@ class WrittenMessageLog:
     def _message(self, kind: Kind, frame: str, action: str, direction: MessageDirection) -> None:
         if self._callback is None and not self._wanted(kind):
             return
-        text = redact(frame)
+        text = self._redact(frame)
         self._add(kind, action, text)
         if self._callback is not None:
             try:

@@ -57,6 +57,26 @@ async def test_raw_frames_are_written_only_with_the_raw_key(tmp_path: Path) -> N
     ]
 
 
+async def test_secrets_are_masked_in_every_log_unless_asked_otherwise(tmp_path: Path) -> None:
+    for secrets in (False, True):
+        seen: list[str] = []
+        log = log_to(
+            tmp_path,
+            *("log", "html", "security", "callback"),
+            raw=True,
+            secrets=secrets,
+            message_callback=lambda text, _, seen=seen: seen.append(text),
+        )
+        log.received(SECRET, "ChangeConfiguration")
+        log.raw(SECRET, sent=False)
+        log.security("InvalidMessages", START, SECRET)
+        await log.close()
+        files = {path.name: "secret-secret" in path.read_text() for path in tmp_path.iterdir()}
+        assert len(files) == 5
+        assert set(files.values()) == {secrets}
+        assert ("secret-secret" in seen[0]) is secrets
+
+
 async def test_security_events_are_one_json_object_per_line(tmp_path: Path) -> None:
     log = log_to(tmp_path, "security")
     log.security("StartupOfTheDevice", START, "The Charge Point has booted")
@@ -225,7 +245,7 @@ async def test_the_html_log_is_one_table_with_a_row_per_message(tmp_path: Path) 
     page = (tmp_path / f"{STEM}.html").read_text()
     assert page.startswith("<!DOCTYPE html>")
     assert "<title>EVerest OCPP log session</title>" in page
-    assert page.endswith("</table></body></html>\n")
+    assert page.endswith("</tbody></table></body></html>\n")
     assert (
         '<tr class="ChargePoint"><td>2026-01-01T12:00:00.000Z</td><td>ChargePoint->CentralSystem</td>'
         "<td>DataTransfer</td><td></td><td><pre>".replace("->", "-&gt;")
