@@ -5,7 +5,10 @@ They install from the package index, as a user's machine does.
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +16,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from everest.demo.csms import CentralSystem
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
@@ -99,12 +104,50 @@ def test_the_installed_wheel_plays_a_session_from_an_empty_folder(wheel: Path, t
     assert "the session is over: transaction" in output
 
 
-def test_a_fresh_clone_plays_a_session_by_make_run(tmp_path: Path) -> None:
+def documented_commands() -> list[str]:
+    """Every line of every `sh` block of the README and the docs, `make test` aside: that is what runs this."""
+    commands = []
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+        for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
+            commands += [line for line in block.splitlines() if line.strip() and not line.startswith("#")]
+    return [command for command in commands if command != "make test"]
+
+
+async def test_a_fresh_clone_obeys_every_documented_command(tmp_path: Path) -> None:
     project, home = clone(tmp_path / "project"), tmp_path / "home"
     home.mkdir()
-    output = run("make", "run", cwd=project, home=home)
-    assert "the session is over: transaction 1" in output
-    assert "<- StopTransaction" in output
+    commands = documented_commands()
+    assert commands[0] == "make run"
+    async with CentralSystem() as csms:
+        for command in commands:
+            theirs = command.replace("ws://127.0.0.1:9000/", csms.url)
+            process = await asyncio.create_subprocess_shell(
+                theirs, cwd=project, stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+                env={**environment(home), "PATH": f"{project}/.venv/bin:{os.environ['PATH']}"},
+            )  # fmt: skip
+            output, _ = await process.communicate()
+            assert process.returncode == 0, f"{theirs}\n{output.decode()}"
+            if "make run" in command:
+                assert b"the session is over: transaction" in output
+        assert len(csms.calls("StopTransaction")) == 1
+        assert csms.call_errors == []
     status = subprocess.run(["git", "status", "--short"], cwd=project, capture_output=True, text=True, check=True)
-    changed = [line for line in status.stdout.splitlines() if line.startswith("??")]
-    assert not [line for line in changed if ".venv" in line or "state" in line]
+    assert "state" not in status.stdout
+
+
+async def test_the_ten_lines_of_the_readme_make_a_charge_point(tmp_path: Path) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    example = (ROOT / "examples/ten_lines.py").read_text("utf-8")
+    assert example.partition('"""\n\n')[2].strip() == code.strip()
+    configuration = json.loads((ROOT / "config/ocpp/config-sil.json").read_text("utf-8"))
+    async with CentralSystem() as csms:
+        configuration["Internal"]["CentralSystemURI"] = csms.url
+        (tmp_path / "config.json").write_text(json.dumps(configuration), encoding="utf-8")
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=tmp_path)
+        try:
+            await csms.wait_for_call("StatusNotification", lambda p: p["connectorId"] == 2)
+        finally:
+            process.terminate()
+            await process.wait()
+        assert csms.call_errors == []
