@@ -131,6 +131,10 @@ def main(arguments: Sequence[str] | None = None, *, prefix: str | None = None) -
             from everest.manager.install import main as install_main
 
             return install_main(words[1:])
+        if words[:1] == ["new"]:
+            from everest.manager.new import main as new_main
+
+            return new_main(words[1:])
         return manage(parse(words))
     except ManagerError as error:
         report(error)
