@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from everest.contracts.interfaces.auth import AuthClient
 from everest.contracts.interfaces.charger_information import ChargerInformationClient
@@ -76,6 +77,8 @@ class OCPP(Module):
         self.provide("session_cost", SessionCost())
 
         self.charge_point: ChargePoint | None = None
+        self.replaced: dict[str, Any] = {}
+        """Parts of the charge point that a replay replaces (replay.py), by the names of its arguments."""
         self.reset_stop_delay = float(self.config["ResetStopDelay"])
         self._configuration: Configuration
         self._connectors: ConnectorMap | None = None
@@ -208,6 +211,7 @@ class OCPP(Module):
                 database_path=Path(str(self.config["DatabasePath"])),
                 message_log_path=Path(str(self.config["MessageLogPath"])),
                 message_callback=self._ocpp_message,
+                **self.replaced,
             )
         except Ocpp16Error as error:
             raise StartupError(str(error)) from error

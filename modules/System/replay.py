@@ -1,0 +1,81 @@
+"""What the System module needs to be replayed by `everest-trace`: a network whose transfers end as they ended then.
+
+Not used while it runs in a stack. A trace does not hold transfers, but the statuses they led to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from .system import System
+from .transfer import TransferError
+
+DOWNLOADS = {"Downloaded": True, "DownloadFailed": False}
+UPLOADS = {"Uploaded": True, "UploadFailure": False}
+
+
+class World(Protocol):
+    def said(self, channel: str) -> list[tuple[float, Any]]:
+        """`(time, value)` of what the original published."""
+        ...
+
+
+class Outcome(NamedTuple):
+    """How one transfer ended, and after how many seconds."""
+
+    seconds: float
+    succeeded: bool
+
+
+def attach(module: System, world: World) -> None:
+    """Put the recorded network in place of the real one."""
+    firmware = outcomes(
+        world.said("var main/firmware_update_status"), "firmware_update_status", "Downloading", DOWNLOADS
+    )
+    logs = outcomes(world.said("var main/log_status"), "log_status", "Uploading", UPLOADS)
+    network = RecordedTransfer(firmware, logs)
+    module.transfer = network
+    module.firmware._transfer = network
+    module.logs._transfer = network
+
+
+def outcomes(said: list[tuple[float, Any]], member: str, begin: str, ends: dict[str, bool]) -> list[Outcome]:
+    """The transfers that a row of statuses tells of; one without an end lasts for ever."""
+    found: list[Outcome] = []
+    began: float | None = None
+    for t, value in said:
+        if value[member] == begin:
+            if began is not None:
+                found.append(Outcome(float("inf"), False))
+            began = t
+        elif value[member] in ends and began is not None:
+            found.append(Outcome(t - began, ends[value[member]]))
+            began = None
+    return found
+
+
+class RecordedTransfer:
+    """Each transfer ends as the next one of the recording did (`transfer.Transfer`)."""
+
+    def __init__(self, downloads: list[Outcome], uploads: list[Outcome]) -> None:
+        self._downloads = downloads
+        self._uploads = uploads
+
+    async def download(self, location: str, target: Path) -> None:
+        await self._pass(self._downloads, location)
+        await asyncio.get_running_loop().run_in_executor(None, target.write_bytes, b"")
+
+    async def upload(self, source: Path, target: str) -> None:
+        await self._pass(self._uploads, target)
+
+    async def _pass(self, outcomes: list[Outcome], location: str) -> None:
+        if not outcomes:
+            raise TransferError(f"the recording tells of no further transfer ({location})")
+        outcome = outcomes.pop(0)
+        if outcome.seconds == float("inf"):
+            await asyncio.Event().wait()
+        await asyncio.sleep(outcome.seconds)
+        if not outcome.succeeded:
+            raise TransferError(f"failed in the recording, too ({location})")

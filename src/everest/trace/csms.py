@@ -1,0 +1,123 @@
+"""The central system of a recording: answers each CALL as it was answered then, and calls what was called then.
+
+Lives here: `RecordedCsms`, the other end of a module's connection, without a socket. The module's `replay.py` puts it
+in place of its websocket. May not be imported here: manager, ocpp16.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from everest.trace.records import CONNECT, DISCONNECT, RECEIVED, SENT, Frame
+from everest.trace.world import Answers
+
+
+class Line:
+    """One open connection; `closed` once either side has ended it."""
+
+    def __init__(self, csms: RecordedCsms) -> None:
+        self._csms = csms
+        self._frames: asyncio.Queue[str | None] = asyncio.Queue()
+        self.closed = False
+
+    def send(self, text: str) -> None:
+        """A frame of the module."""
+        self._csms.heard(self, text)
+
+    async def receive(self) -> str | None:
+        """The next frame for the module, None when the line is closed and all was received."""
+        frame = await self._frames.get()
+        if frame is None:
+            self._frames.put_nowait(None)
+        return frame
+
+    def deliver(self, text: str) -> None:
+        if not self.closed:
+            self._frames.put_nowait(text)
+
+    def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self._frames.put_nowait(None)
+            self._csms.closed(self)
+
+
+class RecordedCsms:
+    """`heard`: called with every frame and every change of the connection, as they happen."""
+
+    def __init__(self, answers: Mapping[str, Answers], note: Callable[[str, str], None], *, online: bool) -> None:
+        self._answers = answers
+        self._note = note
+        self._online = asyncio.Event()
+        if online:
+            self._online.set()
+        self._connected = asyncio.Event()
+        self._line: Line | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def dial(self) -> Line:
+        """Connect. While the recording was without connection the dial hangs; it succeeds when the original's did."""
+        await self._online.wait()
+        if self._line is not None:
+            self._line.close()
+        self._line = Line(self)
+        self._connected.set()
+        self._note(CONNECT, "")
+        return self._line
+
+    def closed(self, line: Line) -> None:
+        if line is self._line:
+            self._line = None
+            self._connected.clear()
+            self._note(DISCONNECT, "")
+
+    def heard(self, line: Line, text: str) -> None:
+        """A frame of the module: noted, and answered after the time that it took then."""
+        self._note(SENT, text)
+        message = json.loads(text)
+        if message[0] == 2:
+            self._start(self._answer(line, message), f"csms answers {message[2]}")
+
+    async def _answer(self, line: Line, message: list[Any]) -> None:
+        found = self._answers[message[2]].to(message[3]) if message[2] in self._answers else None
+        if found is None:
+            answer = [4, message[1], "NotSupported", "the recording has no answer to this action", {}]
+        else:
+            await asyncio.sleep(found.delay)
+            answer = [found.result[0], message[1], *found.result[2:]]
+        self._deliver(line, json.dumps(answer))
+
+    def _deliver(self, line: Line, text: str) -> None:
+        if not line.closed:
+            self._note(RECEIVED, text)
+            line.deliver(text)
+
+    def play(self, frame: Frame) -> None:
+        """What the recording says happens next on this side: a connection comes or goes, a CALL."""
+        if frame.direction == CONNECT:
+            self._online.set()
+        elif frame.direction == DISCONNECT:
+            self._online.clear()
+            if self._line is not None:
+                self._line.close()
+        else:
+            self._start(self._call(frame.text), "csms calls")
+
+    async def _call(self, text: str) -> None:
+        await self._connected.wait()
+        if self._line is not None:
+            self._deliver(self._line, text)
+
+    def _start(self, coroutine: Any, name: str) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """End everything."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,0 +1,221 @@
+"""The rest of the world of one module, read out of a trace: its configuration, what it was told, what it was answered.
+
+Lives here: `World`, one life of one module. May not be imported here: replay, manager.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from everest.trace.records import CONNECT, DISCONNECT, RECEIVED, SENT, BusMessage, Frame, Record, Trace, TraceError
+from everest.trace.said import Statement, module_ids, result_of, statements
+from everest.trace.topics import TRACE, address, prefix_of
+
+OCPP_MODULES = ("OCPP", "OCPP201")
+"""Names of the modules that hold the connection to the CSMS."""
+
+
+@dataclass
+class Answer:
+    """How a peer or the CSMS answered one call. `result` as `said.result_of` has it, for the CSMS the frame."""
+
+    asked: Any
+    delay: float
+    result: Any
+    used: bool = False
+
+
+@dataclass
+class Answers:
+    """The recorded answers to one command or action, given again in their order."""
+
+    given: list[Answer] = field(default_factory=list)
+
+    def to(self, asked: Any) -> Answer | None:
+        """The first one not used yet to the same question, else to any; when all are used the last one again."""
+        unused = [answer for answer in self.given if not answer.used]
+        found = next((answer for answer in unused if answer.asked == asked), None)
+        found = found or (unused[0] if unused else self.given[-1] if self.given else None)
+        if found is not None:
+            found.used = True
+        return found
+
+
+class World:
+    """What a module saw in the first of its lives that a trace holds. Errors of the constructor: TraceError."""
+
+    def __init__(self, trace: Trace, module: str) -> None:
+        """`module`: the module's name (`OCPP`) or its id in the trace."""
+        trace = attributed(trace)
+        self.prefix = prefix_of(trace)
+        self.module_id = _find(trace, self.prefix, module)
+        self.modules = module_ids(trace, self.prefix)
+        self.life = list(self._life(trace))
+        self.configuration = self._configuration()
+        self.interfaces = self._interfaces(trace)
+        self._peers = {peer for peers in self.connections().values() for peer in peers}
+        self.answers: defaultdict[tuple[str, str], Answers] = defaultdict(Answers)
+        self.csms_answers: defaultdict[str, Answers] = defaultdict(Answers)
+        self.start = self._start()
+        """When the module had reported ready, in Unix seconds."""
+        self.end = self.life[-1].t
+        """Its last record."""
+        self._collect_answers()
+
+    def said(self, externals: set[str] | None = None) -> list[Statement]:
+        """All that the module said after it was ready."""
+        found = statements(self.life, self.module_id, self.prefix, externals or ())
+        return [item for item in found if item.t >= self.start]
+
+    def inputs(self) -> Iterator[Record]:
+        """What it was told, in order: peers' variables and errors, external topics, commands, the CSMS's side.
+
+        A connection that is lost and never comes back was lost by the end of the module: it is left out.
+        """
+        ends = [frame for frame in self.frames() if frame.direction in (CONNECT, DISCONNECT)]
+        last = ends[-1] if ends and ends[-1].direction == DISCONNECT else None
+        for record in self.life:
+            if record.t >= self.start and record is not last and self._is_input(record):
+                yield record
+
+    # --- out of the trace --------------------------------------------------------------------------------------------
+
+    def _life(self, trace: Trace) -> Iterator[Record]:
+        """The records up to the module's second request for its configuration."""
+        topic = f"{self.prefix}modules/{self.module_id}/response"
+        seen = False
+        for record in trace:
+            if isinstance(record, BusMessage) and record.topic == topic and _module_config(record) is not None:
+                if seen:
+                    return
+                seen = True
+            yield record
+
+    def _start(self) -> float:
+        topic = f"{self.prefix}modules/{self.module_id}/ready"
+        ready = (record.t for record in self.life if isinstance(record, BusMessage) and record.topic == topic)
+        return next(ready, self.life[0].t)
+
+    def _configuration(self) -> dict[str, Any]:
+        topic = f"{self.prefix}modules/{self.module_id}/response"
+        for record in self.life:
+            if isinstance(record, BusMessage) and record.topic == topic:
+                found = _module_config(record)
+                if found is not None:
+                    return found
+        raise TraceError(f"the trace does not hold the configuration of {self.module_id}: record from the start on")
+
+    def _interfaces(self, trace: Trace) -> dict[str, str]:
+        """`module/implementation` -> interface, as the modules told."""
+        found: dict[str, str] = {}
+        for record in trace:
+            if isinstance(record, BusMessage) and record.topic.endswith("/metadata"):
+                module = record.topic.removeprefix(f"{self.prefix}modules/").removesuffix("/metadata")
+                provides = (record.json() or {}).get("data", {}).get("provides", {})
+                found |= {f"{module}/{name}": entry["interface"] for name, entry in provides.items()}
+        return found
+
+    def parameters(self, implementation: str = "!module") -> dict[str, Any]:
+        """Name -> value of the module's or one implementation's configuration."""
+        entries = self.configuration["module_config"]["configuration_parameters"].get(implementation, [])
+        return {entry["name"]: entry["value"] for entry in entries}
+
+    def connections(self) -> dict[str, list[str]]:
+        """Requirement -> `module/implementation`, in order."""
+        connections: dict[str, list[dict[str, str]]] = self.configuration["module_config"]["connections"]
+        return {
+            requirement: [f"{peer['module_id']}/{peer['implementation_id']}" for peer in peers]
+            for requirement, peers in connections.items()
+        }
+
+    def mappings(self) -> dict[str, Any]:
+        """Module id -> its mapping, where it has one."""
+        return {module: mapping for module, mapping in self.configuration.get("mappings", {}).items() if mapping}
+
+    # --- inputs and answers ------------------------------------------------------------------------------------------
+
+    def frames(self) -> list[Frame]:
+        """The module's own frames."""
+        return [record for record in self.life if isinstance(record, Frame) and record.module == self.module_id]
+
+    def _is_input(self, record: Record) -> bool:
+        if isinstance(record, Frame):
+            if record.module != self.module_id:
+                return False
+            message = record.message()
+            is_call = record.direction == RECEIVED and bool(message) and message[0] == 2
+            return is_call or record.direction in (CONNECT, DISCONNECT)
+        if not isinstance(record, BusMessage):
+            return False
+        if not record.topic.startswith(self.prefix):
+            return not record.topic.startswith(TRACE)
+        if record.topic == f"{self.prefix}ready":
+            return True
+        found = address(record.topic, self.prefix)
+        if found is None:
+            return False
+        if found.module == self.module_id:
+            return found.kind == "cmd"
+        return found.kind == "error" or (found.kind == "var" and found.peer in self._peers)
+
+    def _collect_answers(self) -> None:
+        calls: dict[str, tuple[float, Any]] = {}
+        asked: dict[str, tuple[float, str, Any]] = {}
+        for record in self.life:
+            if isinstance(record, Frame):
+                if record.module == self.module_id:
+                    self._collect_frame(record, asked)
+                continue
+            found = address(record.topic, self.prefix) if isinstance(record, BusMessage) else None
+            if found is None or not isinstance(record, BusMessage) or found.module == self.module_id:
+                continue
+            data = (record.json() or {}).get("data") or {}
+            if found.kind == "cmd" and data.get("origin") == self.module_id:
+                calls[data["id"]] = (record.t, data.get("args") or {})
+            elif found.kind == "result" and found.caller == self.module_id and data["data"]["id"] in calls:
+                t, args = calls.pop(data["data"]["id"])
+                self.answers[found.peer, found.name].given.append(Answer(args, record.t - t, result_of(data)))
+
+    def _collect_frame(self, record: Frame, asked: dict[str, tuple[float, str, Any]]) -> None:
+        message = record.message()
+        if record.direction == SENT and message and message[0] == 2:
+            asked[message[1]] = (record.t, message[2], message[3])
+        elif record.direction == RECEIVED and message and message[0] in (3, 4) and message[1] in asked:
+            t, action, payload = asked.pop(message[1])
+            self.csms_answers[action].given.append(Answer(payload, record.t - t, message))
+
+
+def attributed(trace: Trace) -> Trace:
+    """The trace with every frame given to the module that speaks OCPP, where the recording does not say."""
+    if not any(isinstance(record, Frame) and not record.module for record in trace):
+        return trace
+    prefix = prefix_of(trace)
+    speakers = [module for module, name in module_ids(trace, prefix).items() if name in OCPP_MODULES]
+    speaker = speakers[0] if speakers else "ocpp"
+    return [
+        replace(record, module=speaker) if isinstance(record, Frame) and not record.module else record
+        for record in trace
+    ]
+
+
+def _module_config(record: BusMessage) -> dict[str, Any] | None:
+    response = (record.json() or {}).get("data", {}).get("response")
+    if isinstance(response, dict) and response.get("type") == "Module":
+        found: dict[str, Any] = response["data"]
+        return found
+    return None
+
+
+def _find(trace: Trace, prefix: str, module: str) -> str:
+    modules = module_ids(trace, prefix)
+    if module in modules:
+        return module
+    named = [module_id for module_id, name in modules.items() if name == module]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        raise TraceError(f"the trace holds {len(named)} modules {module}: say which one of {', '.join(named)}")
+    raise TraceError(f"the trace holds no module {module}; it holds {', '.join(sorted(modules)) or 'none'}")
