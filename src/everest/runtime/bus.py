@@ -2,23 +2,23 @@
 
 Lives here: `Bus` with its single reader, the FIFO worker per topic, the "get" primitive of bus 2.3 and command calls
 (bus 3). Handlers run one message at a time per topic, topics in parallel; external messages are strictly serial (bus
-7.5).
+7.5). When too much waits the reader stops (see `backlog`), so that the transport stops and the broker holds the rest.
 May not be imported here: modules, contracts, manager.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
 from msgspec import Raw
 
 from everest.runtime import wire
+from everest.runtime.backlog import Backlog, Handler, Job, Listener
 from everest.runtime.clock import new_uuid
 from everest.runtime.diagnostics import OnceLog
 from everest.runtime.errors import CmdTimeout, Shutdown, StartupError, WireError
@@ -33,30 +33,15 @@ T = TypeVar("T")
 GET_TIMEOUT = 5.0
 GET_ATTEMPTS = 2
 COMMAND_TIMEOUT = 300.0
-QUEUE_WARNING = 100
+DIALECT_TIMEOUT = 1.0
+STALL = 1.0
+"""Seconds without any handled message after which a full backlog is read past: a handler may wait for what comes."""
+BREATH = 100
+"""So many messages of one topic are handled before other tasks have their turn."""
 
-Handler = Callable[[Envelope], Awaitable[None] | None]
 ExternalHandler = Callable[[str, str], Awaitable[None] | None]
 EXTERNAL_QUEUE = ""
 """Queue key of external messages: no topic is empty, so it cannot clash."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """A handler for messages of some kinds on a topic or filter; `place` names it in a crash report."""
-
-    kinds: frozenset[MessageType]
-    handler: Handler
-    place: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    run: Callable[[], Awaitable[None] | None]
-    place: str
-
-
-ERRORS = frozenset({MessageType.RaiseError, MessageType.ClearError})
 
 
 class Bus:
@@ -81,8 +66,11 @@ class Bus:
         self._failed = failed
         self._listeners: dict[str, list[Listener]] = {}
         self._wild_listeners: dict[str, list[Listener]] = {}
-        self._external: list[tuple[str, ExternalHandler]] = []
-        self._queues: dict[str, deque[_Job]] = {}
+        self._external: list[tuple[str, Listener]] = []
+        self.backlog = Backlog()
+        self._expected = 0
+        self._stalled = False
+        self._stir = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._gets: dict[str, asyncio.Future[Envelope]] = {}
         self._calls: dict[str, asyncio.Future[wire.CommandReply]] = {}
@@ -98,6 +86,32 @@ class Bus:
         """The one reader: routes until the transport is closed. Errors: BrokerLost."""
         async for message in self.transport.messages():
             self._route(message)
+            if self.backlog.full:
+                await self._hold()
+
+    async def _hold(self) -> None:
+        """Read no further while too much waits; but what somebody waits for may be behind it, so then read on.
+
+        That is: answers to calls and gets, confirmations of subscriptions and publications (`expecting`), and anything
+        else when no message was handled for a while (a handler may wait for another one).
+        """
+        while self.backlog.full and not self._expected and not self._stalled:
+            handled = self.backlog.handled
+            self._stir.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STALL):
+                    await self._stir.wait()
+            self._stalled = self.backlog.handled == handled and not self._expected
+
+    @contextlib.contextmanager
+    def _expecting(self) -> Iterator[None]:
+        """Something is waited for that comes by reading."""
+        self._expected += 1
+        self._stir.set()
+        try:
+            yield
+        finally:
+            self._expected -= 1
 
     def _route(self, message: Message) -> None:
         """Bus 1.3: everest topics are JSON, all others text for the external handlers."""
@@ -129,14 +143,14 @@ class Bus:
                 if not waiting.done():
                     waiting.set_result(envelope)
             case _:
-                self._deliver(envelope, message.filters)
+                self._deliver(envelope, message)
 
-    def _deliver(self, envelope: Envelope, filters: tuple[str, ...] | None) -> None:
-        listeners = [item for item in self._listening(envelope.topic, filters) if envelope.kind in item.kinds]
+    def _deliver(self, envelope: Envelope, message: Message) -> None:
+        listeners = [item for item in self._listening(envelope.topic, message.filters) if envelope.kind in item.kinds]
         if not listeners:
             self.deviations.warn(envelope.topic, f"unexpected {envelope.name}", level=logging.DEBUG)
         for listener in listeners:
-            self._enqueue(envelope.topic, _Job(partial(listener.handler, envelope), listener.place))
+            self._enqueue(envelope.topic, Job(listener, envelope, len(message.payload)))
 
     def _listening(self, topic: str, filters: tuple[str, ...] | None) -> list[Listener]:
         """Who hears a copy: all that match, or of those the ones it was sent for."""
@@ -148,22 +162,16 @@ class Bus:
 
     def _deliver_external(self, message: Message) -> None:
         wanted = message.filters
-        handlers = [
-            handler
-            for topic_filter, handler in self._external
+        listeners = [
+            listener
+            for topic_filter, listener in self._external
             if (matches(topic_filter, message.topic) if wanted is None else topic_filter in wanted)
         ]
-        if not handlers:
+        if not listeners:
             self.deviations.warn(message.topic, "unexpected message without envelope", level=logging.DEBUG)
-            return
-        try:
-            text = message.payload.decode()
-        except UnicodeDecodeError:
-            text = message.payload.decode(errors="replace")
-            self.deviations.warn(message.topic, "external payload is not UTF-8; unreadable bytes replaced")
-        for handler in handlers:
-            place = f"external MQTT handler of {message.topic}"
-            self._enqueue(EXTERNAL_QUEUE, _Job(partial(handler, message.topic, text), place))
+        envelope = Envelope(message.topic, None, Raw(message.payload))
+        for listener in listeners:
+            self._enqueue(EXTERNAL_QUEUE, Job(listener, envelope, len(message.payload)))
 
     def _resolve(self, reply: wire.CommandReply) -> None:
         waiting = self._calls.get(reply.id)
@@ -174,25 +182,22 @@ class Bus:
 
     # --- workers -----------------------------------------------------------------------------------------------------
 
-    def _enqueue(self, queue: str, job: _Job) -> None:
+    def _enqueue(self, queue: str, job: Job) -> None:
         """Append a job to its queue; a queue has a worker task while it has jobs."""
-        jobs = self._queues.get(queue)
-        if jobs is not None:
-            jobs.append(job)
-            if len(jobs) == QUEUE_WARNING:
-                logger.warning("%d messages are waiting on %s", QUEUE_WARNING, queue or "external topics")
-            return
-        self._queues[queue] = deque((job,))
-        self.start(self._work(queue), name=f"{self.module_id} {queue or 'external'}")
+        if self.backlog.put(queue, job):
+            self.start(self._work(queue), name=f"{self.module_id} {queue or 'external'}")
 
     async def _work(self, queue: str) -> None:
-        jobs = self._queues[queue]
-        while jobs:
-            job = jobs[0]
-            if not await self.guard(job.run, job.place):
+        backlog = self.backlog
+        while (job := backlog.first(queue)) is not None:
+            if not await self.guard(partial(job.listener.handler, job.envelope), job.place):
                 return
-            jobs.popleft()
-        del self._queues[queue]
+            backlog.finished(queue)
+            self._stalled = False
+            if not backlog.full:
+                self._stir.set()
+            if backlog.handled % BREATH == 0:
+                await asyncio.sleep(0)
 
     async def guard(self, run: Callable[[], Awaitable[None] | None], place: str) -> bool:
         """Run user code; an escaping exception is reported as a crash and False is returned."""
@@ -224,6 +229,7 @@ class Bus:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self.backlog.close()
 
     # --- subscribing and publishing ----------------------------------------------------------------------------------
 
@@ -236,16 +242,32 @@ class Bus:
     def listen_external(self, topic: str, handler: ExternalHandler) -> None:
         """Register an external handler; the prefix is put in front as it is (bus 5)."""
         topic_filter = self.external_prefix + topic
-        self._external.append((topic_filter, handler))
+
+        def hear(envelope: Envelope) -> Awaitable[None] | None:
+            return handler(envelope.topic, self._text(envelope))
+
+        self._external.append((topic_filter, Listener(frozenset(), hear, "external MQTT handler")))
         self.subscribe(topic_filter, qos=wire.EXTERNAL_SUBSCRIBE_QOS)
+
+    def _text(self, envelope: Envelope) -> str:
+        payload = bytes(envelope.data)
+        try:
+            return payload.decode()
+        except UnicodeDecodeError:
+            self.deviations.warn(envelope.topic, "external payload is not UTF-8; unreadable bytes replaced")
+            return payload.decode(errors="replace")
 
     def subscribe(self, topic_filter: str, *, qos: int = wire.SUBSCRIBE_QOS) -> asyncio.Task[None]:
         """Subscribe once; the task ends with the broker's confirmation."""
         task = self._subscribed.get(topic_filter)
         if task is None:
-            task = self.start(self.transport.subscribe(topic_filter, qos=qos), name=f"subscribe {topic_filter}")
+            task = self.start(self._subscribe(topic_filter, qos), name=f"subscribe {topic_filter}")
             self._subscribed[topic_filter] = task
         return task
+
+    async def _subscribe(self, topic_filter: str, qos: int) -> None:
+        with self._expecting():
+            await self.transport.subscribe(topic_filter, qos=qos)
 
     async def settled(self) -> None:
         """Wait until every subscription made so far is confirmed. Errors: BrokerLost."""
@@ -263,6 +285,11 @@ class Bus:
         if not self._muted:
             self.transport.publish(topic, payload, qos=qos, retain=retain)
 
+    async def flush(self) -> None:
+        """Wait until the broker has confirmed all that was sent. Errors: BrokerLost."""
+        with self._expecting():
+            await self.transport.flush()
+
     def mute(self) -> None:
         """From now on send nothing and fail all calls: the module ends without a word to others."""
         self._muted = True
@@ -277,22 +304,42 @@ class Bus:
         tries.
         """
         for _ in range(GET_ATTEMPTS):
-            answer: asyncio.Future[Envelope] = asyncio.get_running_loop().create_future()
-            self._gets[topic] = answer
-            await self.transport.subscribe(topic)
             try:
-                if request is not None:
-                    request()
-                async with asyncio.timeout(GET_TIMEOUT):
-                    return wire.parse_data(await answer)
+                return wire.parse_data(await self._answer(topic, GET_TIMEOUT, request))
             except TimeoutError:
                 logger.info("no answer on %s within %g s", topic, GET_TIMEOUT)
             except WireError as error:
                 self.deviations.warn(error.topic, error.reason)
+        raise StartupError(f"no manager answered on {topic} within {GET_TIMEOUT * GET_ATTEMPTS:g} s")
+
+    async def find_dialect(self) -> None:
+        """Bus 8 item 3: speak as the manager does, by a look at the retained settings before anything is sent.
+
+        When nothing is there in time the dialect stays as configured.
+        """
+        try:
+            settings = await self._answer(self.topics.settings, DIALECT_TIMEOUT)
+        except TimeoutError:
+            logger.info("no retained settings on %s: dialect %s", self.topics.settings, self.dialect.value)
+            return
+        if settings.dialect not in (None, self.dialect):
+            self.dialect = settings.dialect
+            logger.info("the manager speaks dialect %s", self.dialect.value)
+
+    async def _answer(self, topic: str, timeout: float, request: Callable[[], None] | None = None) -> Envelope:
+        """Subscribe, ask, wait for one message, unsubscribe. Errors: TimeoutError, BrokerLost."""
+        answer: asyncio.Future[Envelope] = asyncio.get_running_loop().create_future()
+        self._gets[topic] = answer
+        with self._expecting():
+            await self.transport.subscribe(topic)
+            try:
+                if request is not None:
+                    request()
+                async with asyncio.timeout(timeout):
+                    return await answer
             finally:
                 del self._gets[topic]
                 await self.transport.unsubscribe(topic)
-        raise StartupError(f"no manager answered on {topic} within {GET_TIMEOUT * GET_ATTEMPTS:g} s")
 
     async def call(self, module_id: str, implementation_id: str, command: str, args: Mapping[str, Any]) -> Raw:
         """Call a command; returns the JSON text of its result.
@@ -309,8 +356,9 @@ class Bus:
         self._calls[call_id] = waiting
         try:
             self.publish("command", self.topics.command(module_id, implementation_id, command), payload)
-            async with asyncio.timeout(COMMAND_TIMEOUT):
-                reply = await waiting
+            with self._expecting():
+                async with asyncio.timeout(COMMAND_TIMEOUT):
+                    reply = await waiting
         except TimeoutError:
             where = f"{module_id}->{implementation_id}.{command}"
             raise CmdTimeout(f"no result from {where} within {COMMAND_TIMEOUT:g} s") from None

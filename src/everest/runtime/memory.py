@@ -1,20 +1,30 @@
 """A broker in memory: the same envelopes as bytes, without sockets, threads or time.
 
 Lives here: `MemoryBroker` (retained messages, wildcards, order per subscriber) and `MemoryTransport`, a seat at it.
-Several modules run as tasks of one event loop; works in virtual time.
+Several modules run as tasks of one event loop; works in virtual time. What a seat does not take in
+time waits in a file.
 May not be imported here: wire, modules.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple
 
+import msgspec
+
 from everest.runtime.errors import BrokerLost
+from everest.runtime.spool import SpoolQueue
 from everest.runtime.topics import has_wildcard, matches
 from everest.runtime.transport import Message
+
+INBOX_LIMIT = 4 * 1024 * 1024
+"""Bytes of untaken messages of one seat that are held in memory; further ones go to a file."""
+OVERHEAD = 200
+"""Bytes that a message takes beside its payload."""
+
+_record = msgspec.msgpack.Decoder(tuple[str, bytes, bool, None])
 
 
 class Published(NamedTuple):
@@ -98,7 +108,11 @@ class MemoryTransport:
 
     def __init__(self, broker: MemoryBroker) -> None:
         self._broker = broker
-        self._inbox: deque[Message] = deque()
+        self._inbox: SpoolQueue[Message] = SpoolQueue(
+            dump=msgspec.msgpack.encode,
+            load=lambda record: Message(*_record.decode(record)),
+            weigh=lambda message: len(message.payload) + OVERHEAD,
+        )
         self._wake = asyncio.Event()
         self._closed = True
         self._lost: BrokerLost | None = None
@@ -138,6 +152,7 @@ class MemoryTransport:
     async def close(self) -> None:
         self._closed = True
         self._broker._leave(self)
+        self._inbox.close()
         self._wake.set()
 
     def lose(self) -> None:
@@ -151,5 +166,5 @@ class MemoryTransport:
             raise self._lost
 
     def _deliver(self, message: Message) -> None:
-        self._inbox.append(message)
+        self._inbox.append(message, spool=self._inbox.size >= INBOX_LIMIT)
         self._wake.set()

@@ -2,7 +2,8 @@
 
 Lives here: `MqttTransport`. It never reconnects: a lost broker is `BrokerLost`, which ends the process (bus 1.2).
 Outgoing messages pass one sender that keeps program order and holds at most `WINDOW` unconfirmed publications, which is
-what a broker with default limits accepts (receive maximum 20). May not be imported here: wire, modules.
+what a broker with default limits accepts (receive maximum 20). Above `INBOX_LIMIT` of messages that nobody takes the
+socket is not read, so that the broker holds the rest. May not be imported here: wire, modules.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import logging
 import math
 import socket
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, NamedTuple, cast
 
 import aiomqtt
@@ -27,6 +28,15 @@ from everest.runtime.transport import Message
 KEEPALIVE = 20
 WINDOW = 20
 CONNECT_TIMEOUT = 10.0
+
+INBOX_LIMIT = 4 * 1024 * 1024
+"""Bytes of received and not yet taken messages above which the socket is not read."""
+OVERHEAD = 400
+"""Bytes that a message takes beside its payload."""
+GLANCE_PERIOD = KEEPALIVE / 4
+GLANCE_PACKETS = 200
+"""While the socket is not read, so much is read so often all the same: what the keep-alive needs, and a broker that
+goes away shows. Unacknowledged messages are few, so the answer to a ping is not far behind."""
 
 NODELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 """Without it every QoS 2 handshake waits for a delayed acknowledgement (about 40 ms)."""
@@ -50,6 +60,8 @@ class _Inbox(asyncio.Queue[aiomqtt.Message]):
         super().__init__()
         self.messages: deque[Message] = deque()
         self.changed = asyncio.Event()
+        self.size = 0
+        self.too_much: Callable[[], None] = lambda: None
         self._identifiers: dict[tuple[str, ...], int] = {}
         self._filters: dict[int, tuple[str, ...]] = {}
 
@@ -64,14 +76,62 @@ class _Inbox(asyncio.Queue[aiomqtt.Message]):
         identifiers = getattr(item.properties, "SubscriptionIdentifier", ())
         filters = tuple(name for number in identifiers for name in self._filters.get(number, ())) or None
         self.messages.append(Message(item.topic.value, payload, bool(item.retain), filters))
+        self.size += len(payload) + OVERHEAD
+        if self.size >= INBOX_LIMIT:
+            self.too_much()
         self.changed.set()
+
+    def take(self) -> Message:
+        """The oldest message."""
+        message = self.messages.popleft()
+        self.size -= len(message.payload) + OVERHEAD
+        return message
 
 
 class _Client(aiomqtt.Client):
-    """aiomqtt's client, but a socket that was closed meanwhile is not registered for writing.
+    """aiomqtt's client with a socket that may be left unread for a while.
 
-    Otherwise the loop logs a traceback (bad file descriptor) now and then when the broker goes away.
+    Besides, a socket that was closed meanwhile is not registered for writing: otherwise the loop logs a traceback (bad
+    file descriptor) now and then when the broker goes away.
     """
+
+    _unread: Any = None
+    _glance: asyncio.TimerHandle | None = None
+
+    def pause(self) -> None:
+        """Stop reading the socket, but for a glance now and then."""
+        sock = self._client.socket()
+        if self._unread is None and sock is not None and sock.fileno() >= 0:
+            self._unread = sock
+            self._loop.remove_reader(sock.fileno())
+            self._glance = self._loop.call_later(GLANCE_PERIOD, self._glance_now)
+
+    def resume(self) -> None:
+        """Read again."""
+        sock, self._unread = self._unread, None
+        if self._glance is not None:
+            self._glance.cancel()
+        if sock is not None and sock.fileno() >= 0:
+            self._loop.add_reader(sock.fileno(), self._read)
+
+    def _glance_now(self) -> None:
+        for _ in range(GLANCE_PACKETS):
+            self._read()
+        if self._unread is not None:
+            self._glance = self._loop.call_later(GLANCE_PERIOD, self._glance_now)
+
+    def _read(self) -> None:
+        try:
+            self._client.loop_read()
+        except Exception as error:
+            if not self._disconnected.done():
+                self._disconnected.set_exception(error)
+
+    def _on_socket_close(self, client: Any, userdata: Any, sock: Any) -> None:
+        self._unread = None
+        if self._glance is not None:
+            self._glance.cancel()
+        super()._on_socket_close(client, userdata, sock)
 
     def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:
         def write() -> None:
@@ -95,7 +155,7 @@ class MqttTransport:
         self._host = host
         self._port = port
         self._socket_path = socket_path
-        self._client: aiomqtt.Client | None = None
+        self._client: _Client | None = None
         self._inbox = _Inbox()
         self._outbox: deque[_Outgoing] = deque()
         self._more = asyncio.Event()
@@ -131,6 +191,7 @@ class MqttTransport:
         except (aiomqtt.MqttError, ValueError, OSError) as error:
             raise BrokerRefused(f"cannot connect to the MQTT broker at {self.address}: {error}") from None
         self._client = client
+        self._inbox.too_much = client.pause
         self._start(self._watch(client), "mqtt watch")
         self._start(self._send(client), "mqtt sender")
 
@@ -156,7 +217,9 @@ class MqttTransport:
         inbox = self._inbox
         while not self._closed:
             while inbox.messages:
-                yield inbox.messages.popleft()
+                yield inbox.take()
+                if inbox.size < INBOX_LIMIT // 2 and self._client is not None:
+                    self._client.resume()
             if self._lost is not None:
                 raise self._lost
             inbox.changed.clear()

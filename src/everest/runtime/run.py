@@ -118,7 +118,7 @@ class ModuleRun:
         except ModuleCrashed as crash:
             self.failure = crash.__cause__
             logger.critical("module %s ends: %s", self._id, crash, exc_info=crash.__cause__)
-            await self._within_limit("sending what is queued", self._transport.flush)
+            await self._within_limit("sending what is queued", self._bus.flush)
         except (TransportError, StartupError, ApiError) as error:
             self.failure = error
             logger.critical("module %s ends: %s", self._id, error)
@@ -231,7 +231,7 @@ class ModuleRun:
         if self._module is not None:
             await self._module.shutdown()
         self._bus.shut_down()
-        await self._within_limit("sending what is queued", self._transport.flush)
+        await self._within_limit("sending what is queued", self._bus.flush)
         if not self._outcome.done():
             self._outcome.set_result(status)
 

@@ -24,8 +24,10 @@ from everest.runtime.model import (
 async def retrieve(bus: Bus) -> Deployment:
     """Ask for the own configuration, then read the retained metadata. Errors: StartupError, BrokerLost.
 
-    A look at the retained settings before the first request is where the dialect can be found out (bus 8 item 3).
+    Before the first request comes a look at the retained settings: their message type gives the dialect away (bus 8
+    item 3), and a word of the wrong one would end a real manager.
     """
+    await bus.find_dialect()
     configuration = await _own_configuration(bus)
     topics = bus.topics
     interfaces = {
