@@ -117,6 +117,11 @@ class MemoryTransport:
         self._closed = True
         self._lost: BrokerLost | None = None
 
+    @property
+    def spooled(self) -> int:
+        """How many messages wait for this seat in a file."""
+        return self._inbox.spooled
+
     async def connect(self) -> None:
         self._closed = False
 
