@@ -12,29 +12,39 @@ from everest.manager.documents import Key, SourceFile, read
 from everest.manager.interfaces import Contracts
 from everest.manager.model import PROBE_MODULE, ConfigParameter, Manifest, Parameter
 from everest.manager.parameters import parameter_of, value_problem
-from everest.manager.problems import Findings, one_of
+from everest.manager.problems import Findings, Problem, key_text, one_of
 
 
 def interfaces_of(manifest: Manifest, contracts: Contracts, findings: Findings) -> None:
-    """Every provided interface exists and is fine (point 5)."""
+    """Every provided interface exists and is fine (point 5); a required one that does not is a warning."""
     for impl, provided in manifest.provides.items():
         if contracts.has_interface(provided.interface):
             contracts.interface(provided.interface)
             continue
-        _add_in_manifest(
+        problem = _in_manifest(
             manifest,
             ["provides", impl, "interface"],
             f'there is no interface "{provided.interface}" in {contracts.interfaces_dir}',
             one_of(contracts.interface_names(), provided.interface),
-            findings,
         )
+        findings.add(problem)
+
+    for requirement, required in manifest.requires.items():
+        if not contracts.has_interface(required.interface):
+            problem = _in_manifest(
+                manifest,
+                ["requires", requirement, "interface"],
+                f'there is no interface "{required.interface}" in {contracts.interfaces_dir}',
+                one_of(contracts.interface_names(), required.interface),
+            )
+            findings.warn(problem)
 
 
-def _add_in_manifest(manifest: Manifest, key: Key, text: str, fix: str, findings: Findings) -> None:
+def _in_manifest(manifest: Manifest, key: Key, text: str, fix: str) -> Problem:
     assert manifest.directory is not None
-    source = read(manifest.directory / "manifest.yaml", Findings())
-    if source is not None:
-        findings.add(source.problem(key, text, fix))
+    path = manifest.directory / "manifest.yaml"
+    source = read(path, Findings())
+    return Problem(path, None, key_text(key), text, fix) if source is None else source.problem(key, text, fix)
 
 
 def implementations_named(
@@ -83,9 +93,16 @@ def values(
 
 
 def connections(
-    source: SourceFile, entries: Mapping[str, Any], manifests: Mapping[str, Manifest], findings: Findings
+    source: SourceFile,
+    entries: Mapping[str, Any],
+    targets: Mapping[str, Any],
+    manifests: Mapping[str, Manifest],
+    findings: Findings,
 ) -> None:
-    """Connections fit the requirements (points 8 and 9). Modules without a usable manifest are passed over."""
+    """Connections of `entries` fit the requirements (points 8 and 9); `targets` are all modules that are there.
+
+    Modules without a usable manifest are passed over.
+    """
     for module_id, entry in sorted(entries.items()):
         manifest = manifests.get(entry["module"])
         if manifest is None:
@@ -98,7 +115,7 @@ def connections(
             if not required.min_connections <= count <= required.max_connections:
                 findings.add(source.problem(key, *_count_problem(count, required.min_connections, required)))
             for index, item in enumerate(listed or []):
-                _target(source, [*key, index], item, required.interface, entries, manifests, findings)
+                _target(source, [*key, index], item, required.interface, targets, manifests, findings)
 
 
 def _undeclared(

@@ -97,9 +97,9 @@ def _checked(source: SourceFile, settings: Settings, options: LoadOptions, findi
         problems.append(source.problem([], '"active_modules" is missing', 'add "active_modules:" (dialect A needs it)'))
     for problem in problems:
         findings.add(problem)
-    stack = _build(source, settings, options, findings, bool(problems))
-    if findings.problems or stack is None:
-        raise ConfigError(findings.problems)
+    stack = _build(source, settings, options, findings)
+    if findings.problems:
+        raise ConfigError(findings.problems, findings.warnings)
     return stack
 
 
@@ -112,27 +112,23 @@ def _merged(main: SourceFile, user_configs: Sequence[Path], findings: Findings) 
     return source
 
 
-def _build(
-    source: SourceFile, settings: Settings, options: LoadOptions, findings: Findings, broken: bool
-) -> Stack | None:
-    """The checked stack. With a config that breaks its schema, manifests of well-formed entries are still looked at."""
+def _build(source: SourceFile, settings: Settings, options: LoadOptions, findings: Findings) -> Stack:
+    """The checked stack. Where the config breaks its schema, everything beside that place is still looked at."""
     contracts = _contracts(settings, findings)
     types: dict[str, Any] = {}
     if settings.validate_schema:
         types = contracts.types()
         contracts.check_all_errors()
-    if broken:
-        _load_manifests(source, _well_formed(source.data), settings, contracts, findings)
-        return None
-    entries = metaschema.with_defaults("config", source.data)["active_modules"]
-    loaded = _load_manifests(source, entries, settings, contracts, findings)
+    named = _named(source.data)
+    loaded = _load_manifests(source, named, settings, contracts, findings)
+    entries = metaschema.with_defaults("config", {"active_modules": _sound(named, findings)})["active_modules"]
     _add_probe(source, entries, loaded, contracts, findings)
     modules = {
         module_id: _module(source, module_id, entry, loaded[entry["module"]], options, findings)
         for module_id, entry in sorted(entries.items())
         if entry["module"] in loaded
     }
-    check.connections(source, entries, loaded, findings)
+    check.connections(source, entries, named, loaded, findings)
     interfaces = _provided_interfaces(loaded, contracts)
     user_config = user_config_files(source.path, options.state_dir)[-1]
     return Stack(
@@ -144,7 +140,7 @@ def _build(
         interfaces,
         types,
         tuple(findings.warnings),
-        source.data.get("active_modules") or {},
+        named,
     )
 
 
@@ -153,7 +149,8 @@ def _contracts(settings: Settings, findings: Findings) -> Contracts:
     return Contracts(layout.interfaces_dir, layout.types_dir, layout.errors_dir, findings)
 
 
-def _well_formed(data: Any) -> dict[str, Any]:
+def _named(data: Any) -> dict[str, Any]:
+    """Entries that say of which module they are, whatever else is wrong with them."""
     entries = data.get("active_modules")
     if not isinstance(entries, dict):
         return {}
@@ -161,6 +158,16 @@ def _well_formed(data: Any) -> dict[str, Any]:
         module_id: entry
         for module_id, entry in entries.items()
         if isinstance(entry, dict) and isinstance(entry.get("module"), str)
+    }
+
+
+def _sound(entries: dict[str, Any], findings: Findings) -> dict[str, Any]:
+    """Entries that satisfy the config schema."""
+    wrong = [problem.key for problem in findings.problems]
+    return {
+        module_id: entry
+        for module_id, entry in entries.items()
+        if not any(f"{key}.".startswith(f"active_modules.{module_id}.") for key in wrong)
     }
 
 

@@ -28,8 +28,9 @@ class BrokerError(ManagerError):
 
 
 class ConfigError(ManagerError):
-    """Config, manifests or interfaces are wrong. `problems` holds all that was found, in file order."""
+    """Config, manifests or interfaces are wrong. `problems` holds all that was found, `warnings` what is no mistake."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], warnings: Sequence[str] = ()) -> None:
         self.problems = tuple(problems)
+        self.warnings = tuple(warnings)
         super().__init__("\n".join(str(problem) for problem in self.problems))

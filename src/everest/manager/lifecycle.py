@@ -383,6 +383,7 @@ def report(error: ManagerError) -> None:
     """Say on stderr what ended the manager; config problems line by line."""
     if isinstance(error, ConfigError):
         count = len(error.problems)
-        sys.stderr.write(f"everest-manager: {count} problem{'s' if count != 1 else ''} found\n{error}\n")
+        warnings = "".join(f"warning: {text}\n" for text in error.warnings)
+        sys.stderr.write(f"everest-manager: {count} problem{'s' if count != 1 else ''} found\n{error}\n{warnings}")
     else:
         sys.stderr.write(f"everest-manager: {error}\n")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from everest.manager import cli
 from everest.manager.errors import BootError, ConfigError
 from tests.everest.manager.house import DEMO, House
 
@@ -206,6 +207,50 @@ def test_all_mistakes_are_reported_in_one_go(house: House) -> None:
 def test_a_config_that_breaks_its_schema_still_tells_of_unknown_modules(house: House) -> None:
     found = complaints(house, house.config("nonsense: 1\nactive_modules:\n  a: {module: Nobody}\n"))
     assert [line.split(": ")[1] for line in found] == ["nonsense", "active_modules.a.module"]
+
+
+def test_mistakes_against_the_schema_do_not_hide_those_in_other_modules(house: House) -> None:
+    found = complaints(
+        house,
+        house.config(
+            """
+            settings: {validate_schema: maybe}
+            active_modules:
+              a:
+                module: Demo
+                mapping: {module: {connector: 1}}
+              b: {module: Limited, config_module: {limit: many}}
+              c: {module: User, connections: {source: [{module_id: a, implementation_id: main}]}}
+              d: {module: User, connections: {source: [{module_id: e, implementation_id: main}]}}
+              f: {module: User, conections: {}}
+              g: {}
+              h: {module: Nobody}
+            """
+        ),
+    )
+    assert sorted(line.split(": ")[0].rpartition(":")[2] + " " + line.split(": ")[1] for line in found) == [
+        "1 settings.validate_schema",
+        "10 active_modules.g",
+        "11 active_modules.h.module",
+        "5 active_modules.a.mapping.module",
+        "6 active_modules.b.config_module.limit",
+        "8 active_modules.d.connections.source[0].module_id",
+        "9 active_modules.f.conections",
+    ]
+
+
+def test_warnings_are_told_beside_mistakes(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    house.manifest("Odd", "requires: {spare: {interface: demi, min_connections: 0}}")
+    config = house.config("active_modules:\n  one: {module: Odd}\n  two: {module: Nobody}\n  two: {module: Nobody}\n")
+    assert cli.main(["--prefix", str(house.root), "--check", "--config", str(config)]) == 1
+    lines = capsys.readouterr().err.replace(f"{house.root}/", "").splitlines()
+    assert lines[0] == "everest-manager: 1 problem found"
+    assert lines[1].startswith(f"{CONFIG}:4: active_modules.two.module: ")
+    assert lines[2:] == [
+        f"warning: {CONFIG}:4: key 'two' is there twice (first in line 3); the last counts",
+        f'warning: {MODULES}/Odd/manifest.yaml:3: requires.spare.interface: there is no interface "demi" in '
+        'share/everest/interfaces; did you mean "demo"?',
+    ]
 
 
 MANIFEST = f"{MODULES}/Bad/manifest.yaml"
