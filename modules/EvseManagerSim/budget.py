@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from everest.contracts.types.energy import (
     EnforcedLimits,
     IntegerWithSource,
@@ -73,6 +75,23 @@ def own_budget(
         limits_root_side=result,
         schedule=[ScheduleResEntry(timestamp=now, limits_to_root=result)],
     )
+
+
+def under_limits(
+    budget: EnforcedLimits, *, hardware: Hardware, external: Iterable[ScheduleReqEntry], phases: int
+) -> EnforcedLimits:
+    """A budget of an energy manager with the EVSE's own external limits on top of it."""
+    limits = [side for entry in external for side in (entry.limits_to_root, entry.limits_to_leaves)]
+    root = budget.limits_root_side
+    if not limits or root.ac_max_current_A is None:
+        return budget
+    limits.append(LimitsReq(ac_max_current_A=root.ac_max_current_A, ac_max_phase_count=root.ac_max_phase_count))
+    current = _smallest_current(root.ac_max_current_A.source, hardware, limits, phases)
+    if current.value < hardware.min_current_A:
+        current = NumberWithSource(value=0.0, source=current.source)
+    counts = [limit.ac_max_phase_count for limit in limits if limit.ac_max_phase_count is not None]
+    count = min(counts, key=lambda number: number.value, default=None)
+    return replace(budget, limits_root_side=replace(root, ac_max_current_A=current, ac_max_phase_count=count))
 
 
 def _smallest_current(source: str, hardware: Hardware, limits: list[LimitsReq], phases: int) -> NumberWithSource:

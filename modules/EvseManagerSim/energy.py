@@ -29,7 +29,7 @@ from everest.contracts.types.evse_manager import Limits
 from everest.runtime import Clock
 from everest.runtime.clock import timestamp
 
-from .budget import Hardware, active_entry, offered_current, offered_phases, own_budget, parse_time
+from .budget import Hardware, active_entry, offered_current, offered_phases, own_budget, parse_time, under_limits
 from .session import SessionMachine
 from .states import State
 
@@ -110,7 +110,8 @@ class Energy:
         self._publish = publish
         self._wake = wake
         self.started = False
-        self._tree = False
+        self._tree: EnforcedLimits | None = None
+        self._cap: LimitsReq | None = None
         self._valid_until: float | None = None
 
     def announce(self) -> None:
@@ -142,10 +143,12 @@ class Energy:
         """A budget now: at each second, at a new state and at new limits."""
         if not self.started:
             return
-        self.grid.publish_energy_flow_request(self._request(priority))
-        if not self._tree:
+        self.grid.publish_energy_flow_request(self.request(priority=priority))
+        if self._tree is None:
             self._apply(self._own())
-        elif self._valid_until is not None and asyncio.get_running_loop().time() >= self._valid_until:
+        elif self._valid_until is not None and self._external() and not self._expired():
+            self._apply(self._under_own_limits(self._tree))
+        elif self._valid_until is not None and self._expired():
             log.warning("the last budget of the energy manager has expired; no power is offered")
             self._valid_until = None
             self._machine.offer(0.0)
@@ -156,12 +159,37 @@ class Energy:
         """A budget of the energy manager; those for another node are not ours."""
         if value.uuid != self._module_id:
             return
-        if not self._tree:
+        if self._tree is None:
             log.info("an energy manager enforces limits: the EVSE's own budget is off from now on")
-            self._tree = True
+        self._tree = value
         self._valid_until = asyncio.get_running_loop().time() + value.valid_for
         if self.started:
-            self._apply(value)
+            self._apply(self._under_own_limits(value))
+
+    def cap(self, limits: LimitsReq | None) -> None:
+        """This EVSE's share of a station wide limit (station.py); None: there is none."""
+        if limits != self._cap:
+            self._cap = limits
+            self.refresh()
+
+    def _expired(self) -> bool:
+        return self._valid_until is not None and asyncio.get_running_loop().time() >= self._valid_until
+
+    def _external(self) -> list[ScheduleReqEntry]:
+        """What limits this EVSE from outside now: its own external limits, and its share of the station's."""
+        now = self._clock.now()
+        entry = None
+        if self.external.limits is not None:
+            entry = active_entry(self.external.limits.schedule_import, now)
+        found = [] if entry is None else [entry]
+        if self._cap is not None:
+            moment = timestamp(now)
+            found.append(ScheduleReqEntry(timestamp=moment, limits_to_root=self._cap, limits_to_leaves=LimitsReq()))
+        return found
+
+    def _under_own_limits(self, budget: EnforcedLimits) -> EnforcedLimits:
+        count = self.phase_count
+        return under_limits(budget, hardware=self.hardware, external=self._external(), phases=count)
 
     def _apply(self, budget: EnforcedLimits) -> None:
         machine = self._machine
@@ -174,17 +202,13 @@ class Energy:
         self._wake()
 
     def _own(self) -> EnforcedLimits:
-        entry = None
-        now = self._clock.now()
-        if self.external.limits is not None:
-            entry = active_entry(self.external.limits.schedule_import, now)
         return own_budget(
             module_id=self._module_id,
             hardware=self.hardware,
-            external=[] if entry is None else [entry],
+            external=self._external(),
             phases=self.phase_count,
             wanted=not self._zero_power_in_idle or self._machine.asks_for_energy,
-            now=timestamp(now),
+            now=timestamp(self._clock.now()),
         )
 
     @property
@@ -198,7 +222,8 @@ class Energy:
             nr_of_phases_available=self.phase_count,
         )
 
-    def _request(self, priority: bool) -> EnergyFlowRequest:
+    def request(self, *, priority: bool = False) -> EnergyFlowRequest:
+        """What the EVSE asks its energy node for (station 2.9)."""
         source = f"{self._module_id}/evse_board_support_caps"
         hardware = self.hardware
         root = LimitsReq(

@@ -16,6 +16,7 @@ from everest.contracts.interfaces.ac_rcd import AcRcdClient
 from everest.contracts.interfaces.auth_token_provider import AuthTokenProviderImplementation
 from everest.contracts.interfaces.board_support_AC import BoardSupportACClient
 from everest.contracts.interfaces.connector_lock import ConnectorLockClient
+from everest.contracts.interfaces.energy import EnergyClient
 from everest.contracts.interfaces.evse_board_support import EvseBoardSupportClient
 from everest.contracts.interfaces.kvs import KvsClient
 from everest.contracts.interfaces.powermeter import PowermeterClient
@@ -48,6 +49,7 @@ from .settings import Settings, hardware_of
 from .signing import FixedTexts, OcmfSigner, Signer, load_key
 from .simulator import SimulatedLink, Simulator
 from .states import State
+from .station import StationShare
 from .topics import Topics
 
 log = getLogger(__name__)
@@ -176,6 +178,14 @@ class EvseManagerSim(Module):
         )
         self.provide("energy_grid", self.energy.grid)
         self.provide("external_limits", self.energy.external)
+        self.station = StationShare(
+            self.connections("energy_consumer", EnergyClient),
+            self.clock,
+            nominal_voltage_V=self.settings.number("ac_nominal_voltage"),
+            own_request=self.energy.request,
+            give_own=self.energy.cap,
+        )
+        self.provide("station_limits", self.station.face)
 
     def _connect_board(self) -> None:
         """A real board over `bsp` or `bsp_ac` drives the session instead of the simulated one."""
@@ -251,6 +261,7 @@ class EvseManagerSim(Module):
         self.energy.begin()
         self.spawn(self.controller.run(), name="session")
         self.spawn(self._energy_loop(), name="energy")
+        self.spawn(self.station.run(), name="station limits")
 
     async def _first_bill(self) -> None:
         """Station 2.2 step 4: a meter on the bus gets some time for its first reading."""
@@ -329,6 +340,7 @@ class EvseManagerSim(Module):
     def _entered(self, state: State) -> None:
         self.topics.state(state)
         self.energy.entered(state)
+        self.station.wake()
 
     def _free_session(self) -> None:
         """disable_authentication: the EVSE presents its own token (station 2.5)."""
