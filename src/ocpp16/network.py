@@ -181,6 +181,11 @@ class Network:
         if self._core is not None:
             self._core.router.received(frame, self._writer())
 
+    async def ready_for_frame(self) -> None:
+        """Reading waits while too many CALLs do."""
+        if self._core is not None:
+            await self._core.router.room()
+
     def on_attempt_failed(self, reason: ConnectionFailed | ConfigurationError) -> None:
         if isinstance(reason, ConnectionFailed) and reason.status == UNAUTHORIZED:
             self.authentication_failed("FailedToAuthenticateAtCentralSystem")

@@ -7,6 +7,7 @@ has been written. Owns: `Reply`, `Router`. May import: boot, actions, wire, mess
 from __future__ import annotations
 
 import asyncio
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -62,6 +63,18 @@ REMOTE_REJECTED: Mapping[str, Response] = {
 """While Pending (libocpp 3.1)."""
 
 
+MOST_WAITING = 2**24
+"""Characters of CALLs that wait for their turn; above that no frame is read until the line is shorter."""
+
+REMEMBERED_IDS = 100
+"""Message ids of CALLs among which a repetition is noticed."""
+
+
+def worth_saying(count: int) -> bool:
+    """Whether the `count`th deviation of its kind gets a log line: the first ten, then 100, 1000, ..."""
+    return count <= 10 or str(count).strip("0") == "1"
+
+
 class Router:
     """Takes received frames, and answers CALLs one after the other."""
 
@@ -73,9 +86,19 @@ class Router:
         self._security_events = security_events
         self._handlers = handlers
         self._calls: asyncio.Queue[tuple[str | bytes, Call | CallError, Writer]] = asyncio.Queue()
+        self._waiting = 0
+        self._shorter = asyncio.Event()
+        self._deviations: Counter[str] = Counter()
+        self._recent_ids: deque[str] = deque(maxlen=REMEMBERED_IDS)
 
     def start(self) -> None:
         self._context.tasks.spawn(self._serve(), name="calls")
+
+    async def room(self) -> None:
+        """Return when so little waits that another frame may be read: a CSMS that floods us waits, not our memory."""
+        while self._waiting > MOST_WAITING:
+            self._shorter.clear()
+            await self._shorter.wait()
 
     def received(self, frame: str | bytes, write: Writer) -> None:
         """A frame came in: answers go to the dispatcher at once, CALLs wait for their turn."""
@@ -85,7 +108,7 @@ class Router:
             parsed = parse(frame)
         except FrameError as error:
             log.received(_text(frame), "")
-            self._context.log.warning("Broken frame: %s", error.reason)
+            self._deviation("Broken frame", error.reason)
             if error.answer is not None:
                 self._take(frame, error.answer, write)
             return
@@ -99,13 +122,21 @@ class Router:
                 self._look_at_result(frame, sent.action, parsed)
         else:
             kind = "CALLRESULT" if isinstance(parsed, CallResult) else "CALLERROR"
-            self._context.log.warning("%s for no CALL in flight ignored: %s", kind, parsed.message_id)
+            self._deviation(f"{kind} for no CALL in flight ignored", parsed.message_id)
+
+    def _deviation(self, kind: str, what: str) -> None:
+        """Log what the CSMS does wrong; in a flood by samples, with the number so far."""
+        self._deviations[kind] += 1
+        count = self._deviations[kind]
+        if worth_saying(count):
+            self._context.log.warning("%s: %s%s", kind, what[:255], f" ({count} times so far)" if count > 10 else "")
 
     def _look_at_result(self, frame: str | bytes, action: str, result: CallResult) -> None:
         """An answer that breaks its schema is a security event (libocpp 3.3)."""
         try:
             decode_response(action, result.payload)
-        except PayloadError:
+        except PayloadError as error:
+            self._deviation(f"{action}.conf is malformed", error.text)
             event = self._security_events.raise_event("InvalidMessages", _text(frame))
             self._context.tasks.spawn(event, name="invalid_message")
 
@@ -118,6 +149,11 @@ class Router:
         return f"{sent.action}Response" if known and sent is not None else "Response"
 
     def _take(self, frame: str | bytes, call: Call | CallError, write: Writer) -> None:
+        if isinstance(call, Call):
+            if call.message_id in self._recent_ids:
+                self._deviation("Message id used again", call.message_id)
+            self._recent_ids.append(call.message_id)
+        self._waiting += len(frame)
         self._context.dispatcher.hold()
         self._calls.put_nowait((frame, call, write))
 
@@ -129,6 +165,8 @@ class Router:
                 await self._context.dispatcher.settled()
                 after = await self._answer(frame, call, write)
             finally:
+                self._waiting -= len(frame)
+                self._shorter.set()
                 self._context.dispatcher.release()
             if after is not None:
                 await self._run_after(call, after)
@@ -164,12 +202,14 @@ class Router:
     async def _handle(self, frame: str | bytes, call: Call, treatment: Treatment) -> Reply | CallError:
         handler = self._handlers.get(call.action)
         if handler is None or not actions.accepted(call.action, self._context.configuration.active_profiles):
+            self._deviation("CALL that this station does not take up", call.action)
             return CallError(call.message_id, ErrorCode.NotSupported)
         if treatment is Treatment.RefuseRemote and call.action in REMOTE_REJECTED:
             return Reply(REMOTE_REJECTED[call.action])
         try:
             request = decode_request(call.action, call.payload)
         except PayloadError as error:
+            self._deviation(f"{call.action} refused", error.text)
             await self._security_events.raise_event("InvalidMessages", _text(frame))
             return call_error_for(call.message_id, error)
         return await self._run(call, handler, request)

@@ -64,6 +64,10 @@ class LinkHandler(Protocol):
 
     def on_frame(self, frame: str | bytes) -> None: ...
 
+    async def ready_for_frame(self) -> None:
+        """Returns when the next frame may be read: until then the peer's frames wait in the network."""
+        ...
+
     def on_disconnected(self) -> None:
         """Once per `on_connected`, as soon as the loss is known or `disconnect` is called (libocpp 12.5)."""
         ...
@@ -194,6 +198,7 @@ class Link:
             _tell(self._handler.on_connected, connection)
             while True:
                 _tell(self._handler.on_frame, await connection.receive())
+                await self._handler.ready_for_frame()
         except ConnectionLost as error:
             logger.warning("The connection is lost: %s", error)
         except Exception:

@@ -80,6 +80,9 @@ class Bench:
     def on_connected(self, connection: Connection) -> None:
         self.log.append((self.now, "connected"))
 
+    async def ready_for_frame(self) -> None:
+        pass
+
     def on_frame(self, frame: str | bytes) -> None:
         self.frames.append(frame)
 
