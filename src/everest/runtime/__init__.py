@@ -6,6 +6,7 @@ May not be imported here: everest.contracts, everest.framework, everest.manager,
 """
 
 from everest.runtime.clock import Clock, SystemClock
+from everest.runtime.config_access import Verdict
 from everest.runtime.context import ModuleContext
 from everest.runtime.contract_base import Client, Command, Implementation
 from everest.runtime.error_state import Error, ErrorCondition, Origin, Severity, State, StateMonitor
@@ -15,6 +16,7 @@ from everest.runtime.errors import (
     BrokerRefused,
     CmdTimeout,
     CommandError,
+    ConfigAccessError,
     EverestError,
     HandlerException,
     MessageParsingError,
@@ -44,6 +46,7 @@ __all__ = [
     "CmdTimeout",
     "Command",
     "CommandError",
+    "ConfigAccessError",
     "Dialect",
     "Error",
     "ErrorCondition",
@@ -73,6 +76,7 @@ __all__ = [
     "Topics",
     "Transport",
     "TransportError",
+    "Verdict",
     "WireError",
     "launch",
     "run_module",

@@ -31,6 +31,7 @@ class Stack:
     interfaces: dict[str, Any]
     types: dict[str, Any]
     settings: dict[str, Any]
+    telemetry_id: int | None = None
     peers: dict[str, dict[str, str]] = field(default_factory=dict)
     """Peer module id -> implementation id -> interface."""
 
@@ -120,6 +121,8 @@ class Stack:
             "mapping": self.mappings.get(self.module_id),
             "access": None,
         }
+        if self.telemetry_id is not None:
+            module_config["telemetry_config"] = {"id": self.telemetry_id}
         mappings = {name: self.mappings.get(name) for name in (self.module_id, *self.peers)}
         return {"type": "Module", "data": {"module_config": module_config, "mappings": mappings}}
 

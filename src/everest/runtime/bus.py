@@ -239,15 +239,22 @@ class Bus:
         table.setdefault(topic_filter, []).append(Listener(kinds, handler, place))
         self.subscribe(topic_filter)
 
-    def listen_external(self, topic: str, handler: ExternalHandler) -> None:
-        """Register an external handler; the prefix is put in front as it is (bus 5)."""
+    def listen_external(self, topic: str, handler: ExternalHandler) -> Callable[[], None]:
+        """Register an external handler; the prefix is put in front as it is (bus 5). Returns what removes it."""
         topic_filter = self.external_prefix + topic
 
         def hear(envelope: Envelope) -> Awaitable[None] | None:
             return handler(envelope.topic, self._text(envelope))
 
-        self._external.append((topic_filter, Listener(frozenset(), hear, "external MQTT handler")))
+        entry = (topic_filter, Listener(frozenset(), hear, "external MQTT handler"))
+        self._external.append(entry)
         self.subscribe(topic_filter, qos=wire.EXTERNAL_SUBSCRIBE_QOS)
+
+        def end() -> None:
+            if entry in self._external:
+                self._external.remove(entry)
+
+        return end
 
     def _text(self, envelope: Envelope) -> str:
         payload = bytes(envelope.data)

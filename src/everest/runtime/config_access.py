@@ -41,6 +41,10 @@ class ConfigAccess:
         body = {"type": "Value", "identifier": _identifier(module_id, parameter, implementation_id)}
         return await self._ask("Get", body)
 
+    async def get(self, kind: str) -> ConfigurationResponse:
+        """Ask for `All` or `AllMappings`. Errors: StartupError when no manager answers, BrokerLost."""
+        return await self._ask("Get", {"type": kind})
+
     async def set_value(
         self, module_id: str, parameter: str, value: str, implementation_id: str | None
     ) -> ConfigurationResponse:

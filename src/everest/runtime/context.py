@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 from everest.runtime.bus import Bus
 from everest.runtime.clock import Clock
+from everest.runtime.config_access import ConfigAccess
 from everest.runtime.errors import ApiError, StartupError
 from everest.runtime.model import Deployment
+from everest.runtime.own_config import OwnConfig
 
 if TYPE_CHECKING:
     from everest.runtime.connection import Connection
@@ -36,7 +38,13 @@ class ModuleContext:
     providers: dict[str, Provider] = field(default_factory=dict)
     connections: dict[str, list[Connection]] = field(default_factory=dict)
     global_errors: GlobalErrors | None = None
+    config_access: ConfigAccess = field(init=False)
+    config: OwnConfig = field(init=False)
     _module: Module | None = None
+
+    def __post_init__(self) -> None:
+        self.config_access = ConfigAccess(self.bus)
+        self.config = OwnConfig(self.deployment.configuration, self.config_access)
 
     @property
     def module(self) -> Module:

@@ -5,6 +5,7 @@
       TransportError       BrokerRefused (cannot connect), BrokerLost (connection gone); end the module with status 1
       StartupError         configuration or metadata missing, module incomplete; ends the module with status 1
       ApiError             the module's own code used the API wrongly (undeclared requirement, ...)
+      ConfigAccessError    a parameter could not be read or set at run time (denied, unknown, no answer)
       ModuleCrashed        a handler raised; carries the place, the cause is chained
       CommandError         a command call failed (bus 3.2), one subclass per `__everest__error_type`
 May not be imported here: anything of this project.
@@ -44,6 +45,15 @@ class StartupError(EverestError):
 
 class ApiError(EverestError, RuntimeError):
     """The module's own code asks for something its manifest or its interfaces do not declare."""
+
+
+class ConfigAccessError(EverestError, RuntimeError):
+    """The manager does not read or set a parameter; `status` is `AccessDenied` or `Error` (bus 6.7)."""
+
+    def __init__(self, what: str, status: str, reason: str) -> None:
+        super().__init__(f"{what}: {status}: {reason}" if reason else f"{what}: {status}")
+        self.status = status
+        self.reason = reason
 
 
 class ModuleCrashed(EverestError):

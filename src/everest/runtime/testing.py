@@ -42,7 +42,8 @@ class ModuleBench:
     "implementations": ..}`. `peers`: further implementations of the stack, `"module_id/implementation_id"` ->
     interface, for modules that follow global errors. `interfaces`: distributed interface definitions (bus 6.4) beside
     those found in an `interfaces/` folder above the module or above the working directory. `settings`: run-time
-    settings such as `validate_schema`, which needs `types` (type path -> type name -> JSON schema).
+    settings such as `validate_schema`, which needs `types` (type path -> type name -> JSON schema), or
+    `telemetry_enabled`, which needs a `telemetry_id`.
 
     Answers may be registered before the block for what the module calls in `init`; what it calls in `ready` runs after
     the first `await` of the block. If the module crashes, the next waiting method and the end of the block raise.
@@ -67,6 +68,7 @@ class ModuleBench:
         interfaces: Mapping[str, Any] | None = None,
         types: Mapping[str, Any] | None = None,
         settings: Mapping[str, Any] | None = None,
+        telemetry_id: int | None = None,
         external_prefix: str = "",
         clock: Clock | None = None,
         global_ready: bool = True,
@@ -85,6 +87,7 @@ class ModuleBench:
             types=types or {},
             settings=settings or {},
         )
+        self._stack.telemetry_id = telemetry_id
         self.module_id = module_id
         self.topics = Topics()
         self._external_prefix = external_prefix
