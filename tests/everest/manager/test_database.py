@@ -14,6 +14,10 @@ from everest.manager.database import ConfigDatabase
 from everest.manager.errors import BootError, ConfigError
 from everest.manager.model import Stack
 from tests.everest.manager.house import DEMO, House
+from tests.everest.manager.manager_process import ManagerProcess
+from tests.support.mosquitto import Mosquitto, mosquitto, needs_mosquitto
+
+__all__ = ["mosquitto"]
 
 MANIFEST = """
 provides:
@@ -227,3 +231,22 @@ def test_flags_without_effect_are_warned_about(house: House, capsys: pytest.Capt
     errors = capsys.readouterr().err
     assert "--db-init is deprecated and has no effect" in errors
     assert "--reset-from-yaml has no effect without --db" in errors
+
+
+# --- with a broker and a process of its own ---
+
+
+@pytest.mark.stack
+@pytest.mark.mosquitto
+@needs_mosquitto[1]
+@pytest.mark.parametrize("flags", [("--into-idle",), ("--idle-on-failure", "--db")])
+def test_an_idle_manager_waits_for_its_signal(
+    house: House, file: Path, tmp_path: Path, mosquitto: Mosquitto, flags: tuple[str, ...]
+) -> None:
+    words = [*flags, str(file)] if "--db" in flags else ["--config", "config", *flags]
+    environment = {"MQTT_SERVER_ADDRESS": mosquitto.host, "MQTT_SERVER_PORT": str(mosquitto.port)}
+    with ManagerProcess(tmp_path, "--prefix", str(house.root), *words, environment=environment) as process:
+        process.wait_for_line("MANAGER_IDLE")
+        process.signal()
+        assert process.ended() == 0
+        assert process.lines == ["MANAGER_INITIALIZING", "MANAGER_IDLE", "SIGINT_RECEIVED", "MANAGER_EXITING"]
