@@ -13,6 +13,7 @@ from typing import Any
 
 from everest.runtime.module import Module
 from everest.runtime.topics import Topics
+from everest.runtime.wire import ConfigurationRequest
 from everest.runtime.yaml_file import load
 
 DATATYPES = {"boolean": "bool"}
@@ -32,6 +33,8 @@ class Stack:
     types: dict[str, Any]
     settings: dict[str, Any]
     telemetry_id: int | None = None
+    peer_config: dict[tuple[str, str, str], Any] = field(default_factory=dict)
+    """(module id, scope, parameter) -> value, for requests at run time (bus 6.7)."""
     peers: dict[str, dict[str, str]] = field(default_factory=dict)
     """Peer module id -> implementation id -> interface."""
 
@@ -108,6 +111,24 @@ class Stack:
         mapping = mappings.get("implementations", {}).get(implementation_id) or mappings.get("module")
         origin = {"module_id": module_id, "implementation_id": implementation_id}
         return {**origin, "mapping": mapping} if mapping else origin
+
+    def answer(self, request: ConfigurationRequest) -> dict[str, Any]:
+        """Arguments of `wire.build_configuration_response` for any request of the module (bus 2.3, 6.7)."""
+        body = request.request
+        if request.type == "Get" and body.get("type") == "Module":
+            return {"response": self.response()}
+        identifier = body.get("identifier") or {}
+        scope = identifier.get("module_implementation_id", "!module")
+        key = (identifier.get("module_id"), scope, identifier.get("configuration_parameter_name"))
+        known = key in self.peer_config
+        outcome = {"type": request.type, "status": "Ok" if known else "Error"}
+        outcome["status_info"] = "" if known else f"the test has no parameter {key}"
+        if request.type == "Set":
+            if known:
+                self.peer_config[key] = body.get("value")
+            return {**outcome, "response": {"status": "Accepted" if known else "Rejected", "status_info": ""}}
+        data = {"name": key[2], "value": self.peer_config[key], "characteristics": {}} if known else None
+        return {**outcome, "response": {"type": "Value", "data": data}}
 
     def response(self) -> dict[str, Any]:
         """The body of the answer to the module's configuration request (bus 2.3)."""

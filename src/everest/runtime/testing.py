@@ -19,6 +19,7 @@ from typing import Any, Self
 from everest.runtime import bench_manager, wire
 from everest.runtime.clock import Clock, SystemClock, new_uuid, timestamp
 from everest.runtime.codec import PayloadError
+from everest.runtime.config_access import Verdict
 from everest.runtime.error_state import Error, read_error
 from everest.runtime.errors import CommandError, HandlerException, WireError
 from everest.runtime.memory import MemoryBroker, Published
@@ -96,6 +97,7 @@ class ModuleBench:
         self.broker = MemoryBroker()
         self.broker.watch(self._seen)
         self._answers: dict[tuple[str, str], Answer] = {}
+        self._verdicts: list[wire.ConfigurationResponse] = []
         self._calls: defaultdict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
         self._published: defaultdict[tuple[str, str], list[Any]] = defaultdict(list)
         self._externals: defaultdict[str, list[str]] = defaultdict(list)
@@ -216,6 +218,28 @@ class ModuleBench:
         error = {**self._peer_errors.pop((peer, type, sub_type)), "state": "ClearedByModule"}
         self._send("error", self.topics.error(*_split(peer), type), wire.build_error(error, cleared=True))
 
+    @property
+    def peer_config(self) -> dict[tuple[str, str, str], Any]:
+        """(module id, scope, parameter) -> value: what the module may read and set of others at run time.
+
+        The scope is an implementation id or `!module`.
+        """
+        return self._stack.peer_config
+
+    async def change_config(
+        self, parameter: str, value: str, implementation_id: str | None = None, *, timeout: float = 5
+    ) -> Verdict:
+        """Offer the module a new value of its own parameter, as the manager does at run time; its verdict."""
+        identifier = {"module_id": self.module_id, "configuration_parameter_name": parameter}
+        if implementation_id is not None:
+            identifier["module_implementation_id"] = implementation_id
+        before = len(self._verdicts)
+        payload = wire.build_set_request(identifier, value, dialect=Dialect.B)
+        self._send("set_request", self.topics.set_request(self.module_id), payload)
+        await self._until(lambda: len(self._verdicts) > before, timeout, f"the verdict on {parameter}")
+        answer = self._verdicts[before]
+        return Verdict(answer.response["status"], answer.status_info)
+
     def external(self, topic: str, payload: str) -> None:
         """Publish text on an external topic (the external prefix is put in front)."""
         self._own_external += 1
@@ -290,8 +314,11 @@ class ModuleBench:
         own = levels[0] == self.module_id
         match envelope.kind:
             case MessageType.ConfigurationRequest if envelope.topic == self.topics.config_request:
-                answer = wire.build_configuration_response(self._stack.response(), dialect=Dialect.B)
+                request = wire.parse_configuration_request(envelope)
+                answer = wire.build_configuration_response(**self._stack.answer(request), dialect=Dialect.B)
                 self._send("configuration_response", self.topics.config_response(self.module_id), answer)
+            case MessageType.ConfigurationResponse if envelope.topic == self.topics.set_response(self.module_id):
+                self._verdicts.append(wire.parse_configuration_response(envelope))
             case MessageType.ModuleReady if own:
                 self._is_ready = True
             case MessageType.Var if own:

@@ -112,6 +112,39 @@ async def test_dialect_a_is_spoken_when_asked_for() -> None:
     assert sent["everest/modules/doubler/metadata"] == "GetConfigResponse"
 
 
+@pytest.mark.parametrize(("spoken", "configured"), [(Dialect.A, Dialect.B), (Dialect.B, Dialect.A)])
+async def test_the_dialect_of_the_manager_is_found_out_before_the_first_word(
+    spoken: Dialect, configured: Dialect
+) -> None:
+    manager = Manager(MemoryBroker(), dialect=spoken)
+    async with started(manager, dialect=configured) as (module, recorder):
+        sent = {message.topic: json.loads(message.payload)["msg_type"] for message in manager.seen}
+        assert module._context.bus.dialect is spoken
+    for topic, word in (("config/request", spoken.configuration_request), ("modules/doubler/metadata", None)):
+        assert sent[f"everest/{topic}"] == (word or spoken.configuration_response)
+    assert recorder.log[:3] == ["connect", *gets("settings")]
+
+
+@pytest.mark.looptime
+async def test_without_retained_settings_the_configured_dialect_counts() -> None:
+    broker = MemoryBroker()
+    sent: list[str] = []
+    broker.watch(lambda message: sent.append(json.loads(message.payload)["msg_type"]))
+    assert await run_module(Doubler, module_id="doubler", transport=broker.transport(), dialect=Dialect.A) == 1
+    assert sent == ["GetConfig", "GetConfig"]
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("garbage", [b"{]", b'{"msg_type":"Nope","data":{}}', b"true", b'{"msg_type":"Var"}'])
+async def test_garbage_in_place_of_the_settings_decides_nothing(garbage: bytes) -> None:
+    broker = MemoryBroker()
+    broker.publish("everest/settings", garbage, retain=True)
+    sent: list[str] = []
+    broker.watch(lambda message: sent.append(json.loads(message.payload)["msg_type"]))
+    assert await run_module(Doubler, module_id="doubler", transport=broker.transport()) == 1
+    assert sent[0] == "ConfigurationRequest"
+
+
 async def test_the_prefix_gets_its_slash() -> None:
     async with started(Manager(MemoryBroker(), prefix="other/"), prefix="other") as (_, recorder):
         assert "publish other/modules/doubler/ready 2" in recorder.log
