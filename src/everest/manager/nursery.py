@@ -192,7 +192,9 @@ class Nursery:
 
     async def _orphaned(self, how: str) -> None:
         """The warm parent is gone, and the kernel has sent SIGTERM to its children: wait for each, kill the deaf."""
-        logger.critical("the warm parent of the Python modules ended by itself (%s)", how)
+        told_to = how == describe(-signal.SIGTERM)  # by somebody who ends a whole process group, us included
+        level = logging.WARNING if told_to else logging.CRITICAL
+        logger.log(level, "the warm parent of the Python modules ended by itself (%s)", how)
         orphans = [asyncio.create_task(self._orphan(module_id, how)) for module_id in list(self._infants)]
         if not orphans:
             return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import sqlite3
 from pathlib import Path
@@ -10,11 +12,16 @@ from typing import Any
 import pytest
 
 from everest.manager import cli, config, slots
+from everest.manager.bus import ManagerBus
 from everest.manager.database import ConfigDatabase
 from everest.manager.errors import BootError, ConfigError
+from everest.manager.fifo import StatusFifo
+from everest.manager.lifecycle import Lifecycle, LifecycleOptions
 from everest.manager.model import Stack
+from everest.runtime.memory import MemoryBroker, Published
 from tests.everest.manager.house import DEMO, House
 from tests.everest.manager.manager_process import ManagerProcess
+from tests.everest.manager.test_lifecycle import Actors
 from tests.support.mosquitto import Mosquitto, mosquitto, needs_mosquitto
 
 __all__ = ["mosquitto"]
@@ -250,3 +257,37 @@ def test_an_idle_manager_waits_for_its_signal(
         process.signal()
         assert process.ended() == 0
         assert process.lines == ["MANAGER_INITIALIZING", "MANAGER_IDLE", "SIGINT_RECEIVED", "MANAGER_EXITING"]
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("stored", [True, False], ids=["database", "files"])
+async def test_a_recovery_distributes_what_was_stored_since_the_start(house: House, file: Path, stored: bool) -> None:
+    house.config("active_modules: {one: {module: Target}}\n")
+    stack, chosen = slot(house, file if stored else None)
+    broker = MemoryBroker()
+    messages: list[Published] = []
+    broker.watch(messages.append)
+    actors = Actors(broker)
+    options = LifecycleOptions(recover_module_crashes=True)
+    bus = ManagerBus(broker.transport(), "everest/")
+    life = Lifecycle(stack, bus, actors, fifo=StatusFifo(), options=options, slot=chosen)
+    task = asyncio.create_task(life.run())
+
+    async def ask(kind: str, request: Any) -> Any:
+        data = {"type": kind, "origin": "one", "request": request}
+        payload = json.dumps({"msg_type": "ConfigurationRequest", "data": data}).encode()
+        broker.publish("everest/config/request", payload)
+        await asyncio.sleep(30)
+        return json.loads([m.payload for m in messages if m.topic == "everest/modules/one/response"][-1])["data"]
+
+    identifier = {"module_id": "one", "configuration_parameter_name": "live"}
+    await life.started.wait()
+    answer = await ask("Set", {"identifier": identifier, "value": "new"})
+    assert answer["status"] == "Error", "the module never says whether it took it, but it is stored"
+    life.started.clear()
+    actors.end("one", 1)
+    await life.started.wait()
+    answer = await ask("Get", {"type": "Value", "identifier": identifier})
+    assert answer["response"]["data"]["value"] == "new"
+    life.interrupt()
+    assert await task == 0

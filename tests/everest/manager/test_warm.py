@@ -275,3 +275,15 @@ def test_what_cannot_be_imported_ahead_is_left_to_its_module(house: House, mosqu
         assert process.ended() == 1
         assert "module broken:Broken ended by itself (exit status 1)" in process.stderr
         assert "No module named 'there_is_no_such_library'" in process.stderr
+
+
+def test_orders_larger_than_a_socket_takes_at_once_arrive(house: House, mosquitto: Mosquitto) -> None:
+    house.config(f"active_modules: {{{', '.join(f'm{n}: {{module: Demo}}' for n in range(4))}}}\n", "default")
+    address = {"MQTT_SERVER_ADDRESS": mosquitto.host, "MQTT_SERVER_PORT": str(mosquitto.port)}
+    environment = address | {f"BIG{number}": "x" * 100_000 for number in range(3)}
+    with ManagerProcess(house.root.parent, "--prefix", str(house.root), environment=environment) as process:
+        process.wait_for_line("ALL_MODULES_STARTED")
+        environ = Path(f"/proc/{process.pids()['m3']}/environ").read_bytes().split(b"\0")
+        assert b"EV_MODULE=m3" in environ and b"BIG2=" + b"x" * 100_000 in environ
+        process.signal()
+        assert process.ended() == 0
