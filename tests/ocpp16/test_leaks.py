@@ -1,4 +1,4 @@
-"""Nothing leaks: after many restarts there are as many tasks, file handles and threads as before, and hardly more memory.
+"""Nothing leaks: after many restarts there are as many tasks, file handles and threads as before, and no more memory.
 
 Each restart goes the whole way: stop, start, dial, BootNotification, status reports, a queued message more.
 """
