@@ -94,7 +94,7 @@ class BoardDrive:
         if machine.state is State.T_step_EF or idle_fault or switching or self._state_f_until is not None:
             return Pilot(state_f=True)
         if machine.state in PWM_STATES and machine.power_available:
-            return Pilot(duty=pilot.duty_from_current(machine.offered_A))
+            return Pilot(duty=self._times.fixed_duty or pilot.duty_from_current(machine.offered_A))
         return Pilot()
 
     def _change_allowed(self, machine: SessionMachine, wanted: Pilot, now: float) -> bool:

@@ -7,12 +7,13 @@ board (board.py) takes `control_pilot`, `max_current_A`, `three_phases`, `diode_
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from logging import getLogger
 from typing import ClassVar
 
 from . import pilot
+from .battery import Battery, BatteryConfig
 from .commands import CarCommand, CommandSyntaxError, parse
 
 log = getLogger(__name__)
@@ -30,6 +31,8 @@ class CarState(StrEnum):
     plugged_in = "plugged_in"
     charging_regulated = "charging_regulated"
     charging_fixed = "charging_fixed"
+    charging_iso = "charging_iso"
+    toggling = "toggling"
     error_e = "error_e"
 
 
@@ -39,10 +42,12 @@ class CarConfig:
 
     max_current_A: float = 16.0
     three_phases: bool = True
-    soc_percent: float = 30.0
-    capacity_Wh: float = 60000.0
+    battery: BatteryConfig = field(default_factory=BatteryConfig)
     nominal_voltage_V: float = 230.0
     plugin_commands: str = ""
+    stops_when_full: bool = True
+    iso15118: bool = False
+    """Whether the commands of ISO 15118 are known."""
 
 
 class Car:
@@ -57,8 +62,11 @@ class Car:
         self.rcd_current_mA = RCD_REST_MA
         self.max_current_A = config.max_current_A
         self.three_phases = config.three_phases
-        self.soc_percent = config.soc_percent
+        self.battery = Battery(config.battery)
+        self.powered = False
+        """Whether the contactor is closed; the simulation tells."""
         self.state = CarState.unplugged
+        self._toggles = 0
         self._commands: list[CarCommand] | None = None
         self._sleep_until: float | None = None
 
@@ -85,7 +93,7 @@ class Car:
             raise CommandSyntaxError("the car simulation is not enabled")
         if self.running:
             raise CommandSyntaxError("a charging session is still being executed; use modify_charging_session")
-        commands = parse(text)
+        commands = parse(text, iso=self.config.iso15118)
         self._reset()
         self._start(commands)
 
@@ -93,7 +101,7 @@ class Car:
         """Replace the running list, keeping the car's state; CommandSyntaxError if it cannot be taken."""
         if not self.enabled:
             raise CommandSyntaxError("the car simulation is not enabled")
-        self._start(parse(text))
+        self._start(parse(text, iso=self.config.iso15118))
 
     def tick(self, now: float, duty: float | None) -> bool:
         """Execute commands until one blocks, then apply the car's state once. True when the list has just finished."""
@@ -107,10 +115,24 @@ class Car:
         self._reset()
         return True
 
-    def draw(self, current_A: float, phases: int, seconds: float) -> None:
-        """Let the battery take what the board delivered."""
-        energy = current_A * self.config.nominal_voltage_V * phases * seconds / 3600.0
-        self.soc_percent = min(100.0, self.soc_percent + 100.0 * energy / self.config.capacity_Wh)
+    @property
+    def soc_percent(self) -> float:
+        return self.battery.soc_percent
+
+    def take(self, offered_A: float, phases: int, seconds: float) -> float:
+        """The current per phase that flows of what is offered; the battery takes what flowed before."""
+        volts = self.config.nominal_voltage_V * phases
+        self.battery.fill(self.battery.current_A * volts, seconds)
+        return self.battery.take(offered_A, volts, seconds)
+
+    def take_dc(self, offered_W: float, most_A: float, seconds: float) -> float:
+        """The DC current that flows of the power that is offered."""
+        self.battery.fill(self.battery.current_A * self.battery.voltage_V, seconds)
+        return self.battery.take(min(offered_W / self.battery.voltage_V, most_A), self.battery.voltage_V, seconds)
+
+    @property
+    def _wants_no_more(self) -> bool:
+        return self.config.stops_when_full and self.battery.full
 
     def _work_off(self, now: float, duty: float | None) -> None:
         for _ in range(MAX_COMMANDS_PER_TICK):
@@ -131,16 +153,20 @@ class Car:
     def _reset(self) -> None:
         """Simulation data as at the start. Control pilot and current stay as they are (station 3.3)."""
         self.state = CarState.unplugged
-        self.soc_percent = self.config.soc_percent
+        self.battery.soc_percent = self.config.battery.soc_percent
+        self._toggles = 0
 
     def _apply(self, duty: float | None) -> None:
         if self.state is CarState.charging_regulated:
-            self.control_pilot = "C" if pilot.is_power_ready(duty) else "B"
+            self.control_pilot = "C" if pilot.is_power_ready(duty) and not self._wants_no_more else "B"
+        elif self.state is CarState.charging_iso:
+            self.control_pilot = "C" if pilot.is_running(duty) and not self._wants_no_more else "B"
         else:
             self.control_pilot = {
                 CarState.unplugged: "A",
                 CarState.plugged_in: "B",
                 CarState.charging_fixed: "C",
+                CarState.toggling: "C",
                 CarState.error_e: "E",
             }[self.state]
         if self.control_pilot == "A":
@@ -216,7 +242,7 @@ class Car:
     def _plugin(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
         if not self.config.plugin_commands:
             raise ValueError("the configuration key plugin_commands is empty")
-        self._commands = parse(self.config.plugin_commands)
+        self._commands = parse(self.config.plugin_commands, iso=self.config.iso15118)
         return True
 
     def _set_soc(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
@@ -224,8 +250,57 @@ class Car:
         soc = float(percent)
         if not 0.0 <= soc <= 100.0:
             raise ValueError("the state of charge is 0 to 100 percent")
-        self.soc_percent = soc
+        self.battery.soc_percent = soc
         return True
+
+    def _wait_matched(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
+        self.state = CarState.plugged_in
+        return self.control_pilot == "B"
+
+    def _start_v2g(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
+        """What it tells the EVSE shows only with a contract, which this car does not have; an unknown mode blocks."""
+        if "contract" in arguments:
+            log.error("iso_start_v2g_session: the simulated car has no contract; it waits for an authorization")
+        return arguments[0] in ("ac", "dc")
+
+    def _wait_iso_power(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
+        if not pilot.is_running(duty):
+            return False
+        self.state = CarState.charging_iso
+        return True
+
+    def _draw_iso(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
+        return self._draw(arguments, CarState.charging_iso)
+
+    def _power_on(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
+        return self._wait_iso_power(arguments, now, duty)
+
+    def _wait_for_stop(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
+        """Time over, or the EVSE took the PWM away."""
+        if not self._sleep(arguments, now, duty) and pilot.is_running(duty):
+            return False
+        self._sleep_until = None
+        return self._pause((), now, duty)
+
+    def _wait_session_stopped(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
+        return not self.powered
+
+    def _for_ever(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
+        return False
+
+    def _bcb_toggle(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
+        """B, C, B ... each tick: `count` times C, at most three."""
+        (count,) = arguments
+        wanted = min(int(count), 3)
+        if self.state is CarState.toggling:
+            self.state = CarState.plugged_in
+            return False
+        if self._toggles >= wanted:
+            self._toggles = 0
+            return self._pause((), now, duty)
+        self._toggles += 1
+        self.state = CarState.toggling
+        return False
 
     _Handler = Callable[["Car", tuple[str, ...], float, float | None], bool]
     _HANDLERS: ClassVar[dict[str, _Handler]] = {
@@ -234,7 +309,17 @@ class Car:
         "iso_wait_pwm_is_running": _wait_pwm_running,
         "draw_power_regulated": _draw_regulated,
         "draw_power_fixed": _draw_fixed,
-        "iso_draw_power_regulated": _draw_fixed,
+        "iso_draw_power_regulated": _draw_iso,
+        "iso_wait_slac_matched": _wait_matched,
+        "iso_start_v2g_session": _start_v2g,
+        "iso_wait_pwr_ready": _wait_iso_power,
+        "iso_dc_power_on": _power_on,
+        "iso_stop_charging": _pause,
+        "iso_wait_for_stop": _wait_for_stop,
+        "iso_wait_v2g_session_stopped": _wait_session_stopped,
+        "iso_pause_charging": _pause,
+        "iso_wait_for_resume": _for_ever,
+        "iso_start_bcb_toggle": _bcb_toggle,
         "pause": _pause,
         "unplug": _unplug,
         "error_e": _error_e,

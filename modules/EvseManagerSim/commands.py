@@ -26,21 +26,19 @@ FORMS: dict[str, tuple[int, ...]] = {
     "set_soc": (1,),
 }
 
-# registered by EVerest's car only where an ISO 15118 stack and SLAC are connected; this car has none
-ISO_STACK_COMMANDS = frozenset(
-    {
-        "iso_wait_slac_matched",
-        "iso_start_v2g_session",
-        "iso_wait_pwr_ready",
-        "iso_dc_power_on",
-        "iso_stop_charging",
-        "iso_wait_for_stop",
-        "iso_wait_v2g_session_stopped",
-        "iso_pause_charging",
-        "iso_wait_for_resume",
-        "iso_start_bcb_toggle",
-    }
-)
+# registered only with ISO 15118, as in EVerest; this car plays what of it shows outside (station 4.4)
+ISO_FORMS: dict[str, tuple[int, ...]] = {
+    "iso_wait_slac_matched": (0,),
+    "iso_start_v2g_session": (1, 2, 3, 4),
+    "iso_wait_pwr_ready": (0,),
+    "iso_dc_power_on": (0,),
+    "iso_stop_charging": (0,),
+    "iso_wait_for_stop": (1,),
+    "iso_wait_v2g_session_stopped": (0,),
+    "iso_pause_charging": (0,),
+    "iso_wait_for_resume": (0,),
+    "iso_start_bcb_toggle": (1,),
+}
 
 
 class CommandSyntaxError(ValueError):
@@ -55,27 +53,30 @@ class CarCommand:
     arguments: tuple[str, ...] = ()
 
 
-def parse(text: str) -> list[CarCommand]:
+def parse(text: str, *, iso: bool = False) -> list[CarCommand]:
     """Parse a command string; the whole string is refused (CommandSyntaxError) if one command is unknown or empty.
 
     Separators are `;` and newline (a trailing one is fine), `,` counts as a blank, and parts are split at single
-    blanks.
+    blanks. iso: the commands of ISO 15118 are known too.
     """
     parts = text.lower().replace("\r\n", ";").replace("\n", ";").split(";")
     if len(parts) > 1 and parts[-1] == "":
         parts.pop()
-    return [_parse_one(part, number) for number, part in enumerate(parts, start=1)]
+    return [_parse_one(part, number, iso) for number, part in enumerate(parts, start=1)]
 
 
-def _parse_one(part: str, number: int) -> CarCommand:
+def _parse_one(part: str, number: int, iso: bool) -> CarCommand:
     name, *arguments = part.replace(",", " ").split(" ")
     if not name:
         raise CommandSyntaxError(f"command {number} is empty or begins with a blank ({part!r})")
-    if name in ISO_STACK_COMMANDS:
-        raise CommandSyntaxError(f"command {number}: {name} needs ISO 15118, which this simulated car does not have")
-    if name not in FORMS:
-        raise CommandSyntaxError(f"command {number}: unknown command {name!r}; known: {', '.join(sorted(FORMS))}")
-    forms = FORMS[name]
+    known = {**FORMS, **ISO_FORMS} if iso else FORMS
+    if name in ISO_FORMS and not iso:
+        raise CommandSyntaxError(
+            f"command {number}: {name} needs ISO 15118; set ac_hlc_enabled, ac_with_soc or charge_mode DC"
+        )
+    if name not in known:
+        raise CommandSyntaxError(f"command {number}: unknown command {name!r}; known: {', '.join(sorted(known))}")
+    forms = known[name]
     if len(forms) > 1 and len(arguments) not in forms:
         raise CommandSyntaxError(f"command {number}: {name} takes {forms} arguments, not {len(arguments)}")
     return CarCommand(name, tuple(arguments))

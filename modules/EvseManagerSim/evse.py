@@ -156,10 +156,13 @@ class EvseManager(EvseManagerImplementation):
     async def update_allowed_energy_transfer_modes(
         self, allowed_energy_transfer_modes: list[EnergyTransferMode]
     ) -> UpdateAllowedEnergyTransferModesResult:
-        return UpdateAllowedEnergyTransferModesResult.NoHlc
+        """DEPARTURE E2: the list is taken; the simulated car has one mode only and does not choose."""
+        if not self._settings.hlc:
+            return UpdateAllowedEnergyTransferModesResult.NoHlc
+        return UpdateAllowedEnergyTransferModesResult.Accepted
 
     async def set_der_available(self, available: bool) -> SetDerAvailableResult:
-        return SetDerAvailableResult.NoHlc
+        return SetDerAvailableResult.Accepted if self._settings.hlc else SetDerAvailableResult.NoHlc
 
     # --- effects (Outlet) ---
 

@@ -24,9 +24,10 @@ from everest.contracts.types.authorization import AuthorizationType, IdToken, Id
 from everest.contracts.types.board_support_common import ProximityPilot, ProximityPilotAmpacity
 from everest.contracts.types.energy import EnforcedLimits
 from everest.contracts.types.evse_board_support import HardwareCapabilities
-from everest.contracts.types.evse_manager import EnableDisableSource, Limits, StopTransactionRequest
+from everest.contracts.types.evse_manager import EnableDisableSource, EVInfo, Limits, StopTransactionRequest
 from everest.contracts.types.evse_manager import EnableDisableSourceEnableSource as EnableSource
 from everest.contracts.types.evse_manager import EnableDisableSourceEnableState as EnableState
+from everest.contracts.types.iso15118 import EnergyTransferMode
 from everest.contracts.types.powermeter import Powermeter
 from everest.runtime import ApiError, CommandError, Module, ModuleContext, Severity
 
@@ -35,6 +36,7 @@ from .board import SimulatedBoard
 from .car import Car
 from .chance import Noise, session_id
 from .controller import Controller
+from .dc_meter import DcMeter
 from .energy import PERIOD_S, Energy
 from .evse import EvseManager
 from .faces import BoardSupportAC, ConnectorLock, ErrorFaces, EvseBoardSupport, PowermeterFace, Rcd
@@ -101,6 +103,7 @@ class EvseManagerSim(Module):
         self._provide_energy()
         self.token_provider = TokenProvider()
         self.provide("token_provider", self.token_provider)
+        self._ev_info: EVInfo | None = None
         self._connect_board()
         self._watch_others(context)
 
@@ -113,7 +116,8 @@ class EvseManagerSim(Module):
     def _meter(self) -> Meter:
         seed = int(self.settings.number("noise_seed")) + self.settings.connector_id
         noise = Noise(seed, enabled=self.settings.flag("noise"))
-        return Meter(self.settings.meter(), noise, asyncio.get_running_loop().time())
+        kind = DcMeter if self.settings.dc else Meter
+        return kind(self.settings.meter(), noise, asyncio.get_running_loop().time())
 
     def _signer(self) -> Signer:
         config = self.settings.meter()
@@ -215,7 +219,10 @@ class EvseManagerSim(Module):
             ErrorFaces(self.board_ac, self.board_face, self.rcd, self.lock, self.powermeter),
             (self.board_ac, self.board_face, self.rcd),
             self.controller if own_board else None,
+            self._offered_W,
         )
+        self.provide("car_simulator", self.simulator.car_face)
+        self.provide("ev_manager", self.simulator.ev_face)
 
     # --- life ---
 
@@ -255,7 +262,8 @@ class EvseManagerSim(Module):
         self.energy.announce()
 
     async def _start_sessions(self) -> None:
-        self.evse.publish_supported_energy_transfer_modes([])
+        modes = [EnergyTransferMode.DC_extended] if self.settings.dc else []
+        self.evse.publish_supported_energy_transfer_modes(modes)
         await self.controller.start()
         self.evse.publish_ready(True)
         self.energy.begin()
@@ -309,6 +317,9 @@ class EvseManagerSim(Module):
                 self.topics.legacy(reading, telemetry.evse_temperature_C)
             amps = highest_current(reading if self.bus_meter is None else self.bus_meter.latest)
             offered = self.machine.offered_A
+            self._publish_ev_info()
+            if self.settings.dc:
+                continue
             if self.machine.state is State.Charging and watch.tripped(now, amps, offered):
                 self.evse.raise_own(OVER_CURRENT, f"{amps:.1f} A drawn, {offered:.1f} A offered", Severity.High)
 
@@ -317,6 +328,25 @@ class EvseManagerSim(Module):
             self.energy.refresh()
 
     # --- small handlers ---
+
+    def _offered_W(self) -> float:
+        """What the budget offers a DC car: the AC side's power."""
+        return self.machine.offered_A * self.settings.number("ac_nominal_voltage") * self.energy.phase_count
+
+    def _publish_ev_info(self) -> None:
+        """With ISO 15118 the EVSE knows its car (station 2.9): told whenever it changed during a session."""
+        if not self.settings.hlc or not self.machine.uuid or not self.machine.plugged:
+            return
+        info = self.simulator.ev_info()
+        if self.settings.dc:
+            battery = self.car.battery
+            info.present_voltage, info.present_current = round(battery.voltage_V, 1), round(battery.current_A, 1)
+            info.maximum_current_limit = self.settings.number("dc_max_current_limit")
+            info.maximum_voltage_limit = self.settings.number("dc_max_voltage_limit")
+            info.maximum_power_limit = self.settings.number("dc_max_power_limit")
+        if info != self._ev_info:
+            self._ev_info = info
+            self.evse.publish_ev_info(info)
 
     def _publish_reading(self, reading: Powermeter) -> None:
         """A reading of the simulated meter."""

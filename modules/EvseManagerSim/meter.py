@@ -138,9 +138,9 @@ class Meter:
 
 
 def highest_current(reading: Powermeter) -> float:
-    """The highest phase current of a reading in A; 0 where it has none."""
+    """The highest current of a conductor, the neutral aside, of a reading in A; 0 where it has none."""
     shown = reading.current_A
-    phases = () if shown is None else (shown.L1, shown.L2, shown.L3)
+    phases = () if shown is None else (shown.DC, shown.L1, shown.L2, shown.L3)
     return max((abs(amps) for amps in phases if amps is not None), default=0.0)
 
 

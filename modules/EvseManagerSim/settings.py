@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from everest.contracts.types.evse_board_support import HardwareCapabilities, HardwareCapabilitiesConnectorType
 from everest.contracts.types.evse_manager import ConnectorTypeEnum
 
+from .battery import BatteryConfig
 from .budget import Hardware
 from .car import CarConfig
 from .meter import MeterConfig
 from .states import Times
+
+ISO_DUTY = 5.0
+"""PWM that says: ISO 15118 tells the current."""
 
 ConfigValue = bool | int | float | str
 
@@ -46,16 +50,38 @@ class Settings:
             state_f_s=self.number("state_F_after_fault_ms") / 1000.0,
             phase_switch_s=self.number("switch_3ph1ph_delay_s"),
             phase_switch_state_f=self.text("switch_3ph1ph_cp_state") == "F",
+            fixed_duty=ISO_DUTY if self.dc else None,
         )
 
     def car(self) -> CarConfig:
         return CarConfig(
             max_current_A=self.number("max_current"),
             three_phases=self.flag("three_phases"),
-            soc_percent=self.number("soc"),
-            capacity_Wh=self.number("dc_energy_capacity"),
+            battery=self._battery(),
+            stops_when_full=self.flag("stops_when_full"),
+            iso15118=self.hlc,
             nominal_voltage_V=self.number("ac_nominal_voltage"),
             plugin_commands=self.text("plugin_commands"),
+        )
+
+    @property
+    def dc(self) -> bool:
+        return self.text("charge_mode") == "DC"
+
+    @property
+    def hlc(self) -> bool:
+        """Whether the car and EVSE play ISO 15118 as far as it shows outside."""
+        return self.dc or self.flag("ac_hlc_enabled") or self.flag("ac_with_soc")
+
+    def _battery(self) -> BatteryConfig:
+        return BatteryConfig(
+            soc_percent=self.number("soc"),
+            capacity_Wh=self.number("dc_energy_capacity"),
+            max_power_W=self.number("dc_max_power_limit"),
+            taper_from_percent=self.number("taper_from_soc"),
+            ramp_A_per_s=self.number("dc_ramp_ampere_per_second" if self.dc else "ramp_ampere_per_second"),
+            standby_W=self.number("standby_power"),
+            full_voltage_V=self.number("dc_target_voltage"),
         )
 
     def meter(self) -> MeterConfig:

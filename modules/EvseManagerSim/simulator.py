@@ -6,15 +6,20 @@ car.py and board.py, the session's in session.py.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from logging import getLogger
 
+from everest.contracts.interfaces.car_simulator import CarSimulatorImplementation
+from everest.contracts.interfaces.ev_manager import EvManagerImplementation
 from everest.contracts.types import board_support
 from everest.contracts.types.board_support_common import BspEvent, BspEventEvent
 from everest.contracts.types.evse_board_support import Telemetry
+from everest.contracts.types.evse_manager import EVInfo
 
 from .board import RCD_LIMIT_MA, BoardReport, SimulatedBoard
 from .car import TICK_S, Car
 from .commands import CommandSyntaxError
+from .dc_meter import DcMeter
 from .faces import BoardSupportAC, ErrorFaces, EvseBoardSupport, Rcd
 from .faults import DIODE_FAULT, RCD_DC, InjectionError, parse_injection
 from .hardware import BoardListener
@@ -50,6 +55,23 @@ class SimulatedLink:
         self._board.three_phases = three_phases
 
 
+class CarSimulatorFace(CarSimulatorImplementation):
+    """`car_simulator`: the car's commands on the bus, as its topics have them."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+
+    async def enable(self, value: bool) -> None:
+        self._simulator.enable("true" if value else "false")
+
+    async def execute_charging_session(self, value: str) -> None:
+        self._simulator.execute(value)
+
+
+class EvManagerFace(EvManagerImplementation):
+    """`ev_manager`: what the car sees and tells."""
+
+
 class Simulator:
     """Car, board and meter of one EVSE. `listener` is None while a real board drives the session."""
 
@@ -62,6 +84,7 @@ class Simulator:
         errors: ErrorFaces,
         faces: tuple[BoardSupportAC, EvseBoardSupport, Rcd],
         listener: BoardListener | None,
+        offered_W: Callable[[], float],
     ) -> None:
         self.car = car
         self._settings = settings
@@ -70,6 +93,9 @@ class Simulator:
         self._errors = errors
         self._board_ac, self._board_face, self._rcd = faces
         self._listener = listener
+        self._offered_W = offered_W
+        self.car_face = CarSimulatorFace(self)
+        self.ev_face = EvManagerFace()
         self._last_tick: float | None = None
 
     @property
@@ -84,6 +110,7 @@ class Simulator:
         wanted = payload.strip() == "true"
         if self.car.enable(wanted):
             self._board.new_car()
+            self.car_face.publish_enabled(wanted)
         else:
             log.warning("carsim/cmd/enable: the car simulation is already %s", "on" if wanted else "off")
 
@@ -116,7 +143,7 @@ class Simulator:
 
     async def run(self) -> None:
         if self._settings.flag("auto_enable"):
-            self.car.enable(True)
+            self.enable("true")
             if self._settings.flag("auto_exec"):
                 self.execute(self._settings.text("auto_exec_commands"))
         async for now in ticks(TICK_S):
@@ -124,15 +151,16 @@ class Simulator:
 
     async def step(self, now: float) -> None:
         """One tick: car, board, meter, then what they noticed."""
+        self.car.powered = self._board.contactor_closed
         finished = self.car.enabled and self.car.tick(now, self._board.car_duty)
         if finished and self._settings.flag("auto_exec") and self._settings.flag("auto_exec_infinite"):
             self.execute(self._settings.text("auto_exec_commands"))
-        self._fill_battery(now)
         seen = self._board.car_pilot
         reports = self._board.step(self.car)
         self._load_meter(now)
         if seen == "A" != self._board.car_pilot:
             await self._plugged_in()
+            self.ev_face.publish_ev_info(self.ev_info())
         for report in reports:
             await self._report(report)
         if any(report.event in ("PowerOn", "PowerOff") for report in reports):
@@ -165,14 +193,31 @@ class Simulator:
         self._rcd.publish_rcd_current_mA(self.car.rcd_current_mA)
         return telemetry
 
-    def _fill_battery(self, now: float) -> None:
-        if self._last_tick is not None:
-            seconds = now - self._last_tick
-            self.car.draw(self._board.current_A(self.car), self._board.phases(self.car), seconds)
-        self._last_tick = now
+    def ev_info(self) -> EVInfo:
+        """What the car tells about itself (station 3.3)."""
+        battery = self.car.battery
+        return EVInfo(
+            soc=round(battery.soc_percent, 3),
+            battery_capacity=battery.config.capacity_Wh,
+            battery_full_soc=100.0,
+            target_current=self._settings.number("dc_target_current") if self._settings.dc else self.car.max_current_A,
+            target_voltage=battery.config.full_voltage_V if self._settings.dc else 0.0,
+        )
 
     def _load_meter(self, now: float) -> None:
-        self._metering.meter.set_load(now, self._board.current_A(self.car), self._board.phases(self.car))
+        """What the car takes from now on of what it is offered."""
+        seconds = 0.0 if self._last_tick is None else now - self._last_tick
+        self._last_tick = now
+        meter = self._metering.meter
+        if isinstance(meter, DcMeter):
+            offered_W = self._offered_W() if self._board.contactor_closed and self._board.duty is not None else 0.0
+            most = min(self._settings.number("dc_target_current"), self._settings.number("dc_max_current_limit"))
+            meter.set_dc_load(now, self.car.take_dc(offered_W, most, seconds), self.car.battery.voltage_V)
+        else:
+            phases = self._board.phases(self.car)
+            meter.set_load(now, self.car.take(self._board.current_A(self.car), phases, seconds), phases)
+        if self.car.battery.current_A > 0.0:
+            self.ev_face.publish_ev_info(self.ev_info())
 
     async def _plugged_in(self) -> None:
         if self._settings.flag("reset_powermeter_on_session_start"):
@@ -181,7 +226,9 @@ class Simulator:
     async def _report(self, report: BoardReport) -> None:
         for event in report.events_ac:
             self._board_ac.publish_event(event)
-        self._board_face.publish_event(BspEvent(event=BspEventEvent(report.event)))
+        letter = BspEvent(event=BspEventEvent(report.event))
+        self._board_face.publish_event(letter)
+        self.ev_face.publish_bsp_event(letter)
         if self._listener is not None:
             await self._listener.board_event(report.event)
 

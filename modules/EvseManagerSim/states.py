@@ -69,6 +69,8 @@ class Times:
     state_f_s: float = 0.3
     phase_switch_s: float = 10.0
     phase_switch_state_f: bool = False
+    fixed_duty: float | None = None
+    """PWM in percent that does not tell the current; None: it does."""
 
     def of(self, state: State) -> tuple[float, ...]:
         """Seconds after entering `state` at which something may be due."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modules.EvseManagerSim.car import TICK_S, Car, CarConfig
-from modules.EvseManagerSim.commands import FORMS, ISO_STACK_COMMANDS, CarCommand, CommandSyntaxError, parse
+from modules.EvseManagerSim.commands import FORMS, ISO_FORMS, CarCommand, CommandSyntaxError, parse
 
 DUTY_16_A = 26.667
 
@@ -46,7 +46,7 @@ def test_unknown_and_empty_names_refuse_the_whole_string(text: str) -> None:
         parse(text)
 
 
-@pytest.mark.parametrize("name", sorted(ISO_STACK_COMMANDS))
+@pytest.mark.parametrize("name", sorted(ISO_FORMS))
 def test_commands_of_the_iso_stack_say_what_is_missing(name: str) -> None:
     with pytest.raises(CommandSyntaxError, match="ISO 15118"):
         parse(f"sleep 1;{name}")
@@ -159,12 +159,8 @@ def test_error_e_diode_and_residual_current_until_unplugged() -> None:
     assert (one.control_pilot, one.diode_fault, one.rcd_current_mA) == ("A", False, 0.1)
 
 
-def test_the_battery_fills_with_what_is_drawn_and_never_beyond_full() -> None:
-    one = car(soc_percent=50.0, capacity_Wh=10000.0)
-    one.draw(10.0, 1, 3600.0)
-    assert one.soc_percent == pytest.approx(73.0)
-    one.draw(32.0, 3, 36000.0)
-    assert one.soc_percent == 100.0
+def test_set_soc_sets_the_battery() -> None:
+    one = car()
     one.execute("set_soc 20;sleep 1")
     one.tick(0.0, None)
     assert one.soc_percent == 20.0

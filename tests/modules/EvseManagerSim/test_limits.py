@@ -1,4 +1,4 @@
-"""Limits close the loop: whoever set them, they show on the bus, in the car's current and in the meter (station 2.9)."""
+"""Limits close the loop: whoever set them, they show on the bus, in the current and in the meter (station 2.9)."""
 
 from __future__ import annotations
 
