@@ -9,6 +9,7 @@ from everest.runtime.clock import Clock, SystemClock
 from everest.runtime.config_access import Verdict
 from everest.runtime.context import ModuleContext
 from everest.runtime.contract_base import Client, Command, Implementation
+from everest.runtime.dictionaries import DictClient, DictImplementation
 from everest.runtime.error_state import Error, ErrorCondition, Origin, Severity, State, StateMonitor
 from everest.runtime.errors import (
     ApiError,
@@ -48,6 +49,8 @@ __all__ = [
     "CommandError",
     "ConfigAccessError",
     "Dialect",
+    "DictClient",
+    "DictImplementation",
     "Error",
     "ErrorCondition",
     "EverestError",

@@ -119,7 +119,8 @@ class Stack:
             return {"response": self.response()}
         identifier = body.get("identifier") or {}
         scope = identifier.get("module_implementation_id", "!module")
-        key = (identifier.get("module_id"), scope, identifier.get("configuration_parameter_name"))
+        name = str(identifier.get("configuration_parameter_name"))
+        key = (str(identifier.get("module_id")), scope, name)
         known = key in self.peer_config
         outcome = {"type": request.type, "status": "Ok" if known else "Error"}
         outcome["status_info"] = "" if known else f"the test has no parameter {key}"
@@ -127,7 +128,7 @@ class Stack:
             if known:
                 self.peer_config[key] = body.get("value")
             return {**outcome, "response": {"status": "Accepted" if known else "Rejected", "status_info": ""}}
-        data = {"name": key[2], "value": self.peer_config[key], "characteristics": {}} if known else None
+        data = {"name": name, "value": self.peer_config[key], "characteristics": {}} if known else None
         return {**outcome, "response": {"type": "Value", "data": data}}
 
     def response(self) -> dict[str, Any]:

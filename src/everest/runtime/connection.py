@@ -107,8 +107,8 @@ class Connection:
             self._errors.follow(self.context.bus.topics.error(target.module_id, target.implementation_id, error_type))
 
     def check_client(self, client: type[Client]) -> None:
-        """The client's class fits the requirement. Errors: ApiError."""
-        if client.interface != self.interface:
+        """The client's class fits the requirement (`DictClient` fits any). Errors: ApiError."""
+        if client.interface not in ("", self.interface):
             raise ApiError(
                 f"requirement {self.fulfillment.requirement_id!r} of module {self.context.module_id} has interface "
                 f"{self.interface!r}; {client.__name__} is for {client.interface!r}"

@@ -111,6 +111,9 @@ class Implementation(Contract, ABC):
         """Whether this implementation has such an error active."""
         return self.errors_active.is_error_active(type, sub_type)
 
+    def _learn(self, interface: str, definition: model.InterfaceDefinition) -> None:
+        """The runtime tells which interface it stands for; generated classes know."""
+
     def _handler(self, command: str) -> Callable[..., Awaitable[Any]]:
         """What is called, with the arguments as keywords, when `command` comes in."""
         handler: Callable[..., Awaitable[Any]] = getattr(self, command)

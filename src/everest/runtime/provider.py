@@ -55,6 +55,7 @@ class Provider:
         if self.implementation_id in self.context.providers:
             raise ApiError(f"{self._name} is provided twice")
         declared = manifest.provides[self.implementation_id].interface
+        self.implementation._learn(declared, self.context.deployment.interface(declared))
         if self.implementation.interface != declared:
             given = self.implementation.interface
             raise ApiError(f"{self._name} is provided with interface {given!r}, but the manifest says {declared!r}")
