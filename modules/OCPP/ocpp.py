@@ -45,6 +45,7 @@ from .provided import (
 )
 from .start import EvseStarts
 from .times import parse_time
+from .trace import TracePublisher
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +78,7 @@ class OCPP(Module):
         self.provide("session_cost", SessionCost())
 
         self.charge_point: ChargePoint | None = None
+        self._trace = TracePublisher(self)
         self.replaced: dict[str, Any] = {}
         """Parts of the charge point that a replay replaces (replay.py), by the names of its arguments."""
         self.reset_stop_delay = float(self.config["ResetStopDelay"])
@@ -115,6 +117,7 @@ class OCPP(Module):
     async def init(self) -> None:
         self._check_configuration()
         self._configuration = self._load_configuration(len(self.evse_managers))
+        self._trace.listen()
         self.subscribe_global_errors(self._error_raised, self._error_cleared)
         for evse_id, evse in enumerate(self.evse_managers, start=1):
             self._subscribe_evse(evse_id, evse)
@@ -211,6 +214,7 @@ class OCPP(Module):
                 database_path=Path(str(self.config["DatabasePath"])),
                 message_log_path=Path(str(self.config["MessageLogPath"])),
                 message_callback=self._ocpp_message,
+                observer=self._trace,
                 **self.replaced,
             )
         except Ocpp16Error as error:

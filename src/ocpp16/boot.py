@@ -7,7 +7,6 @@ import: the router.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from enum import StrEnum
 
@@ -139,7 +138,7 @@ class Boot:
             self._context.log.error("The heartbeat interval of the CSMS is not kept: %s", error)
 
     async def _notify_after(self, wait: float) -> None:
-        await asyncio.sleep(wait)
+        await self._retry.wait(wait)
         if await self._context.tell(self.request(), before_accepted=True) is None:
             self._retry.start(self._notify_after(RETRY_WITHOUT_INTERVAL))
 
@@ -166,7 +165,7 @@ class Boot:
 
     async def _beat(self, interval: int) -> None:
         while True:
-            await asyncio.sleep(interval)
+            await self._heartbeat.wait(interval)
             await self.heartbeat()
 
     async def heartbeat(self) -> None:

@@ -30,6 +30,7 @@ from ocpp16.logs import MessageDirection, open_message_log
 from ocpp16.messages import ChargePointStatus, Reason
 from ocpp16.metering import Readings
 from ocpp16.network import ConnectivityManager, Dialer, Network
+from ocpp16.observer import NobodyLooks, Observer
 from ocpp16.ports import Clock, MessageLog, Randomness, Store
 from ocpp16.protocol_methods import ProtocolMethods
 from ocpp16.security_events import SECURITY_LOG_CLEARED, BootReason
@@ -66,13 +67,15 @@ class ChargePoint(Registration, EventHandlers, Information, ProtocolMethods):
         randomness: Randomness | None = None,
         dialer: Dialer | None = None,
         message_log: MessageLog | None = None,
+        observer: Observer | None = None,
         log_secrets: bool = False,
     ) -> None:
         """`configuration`: loaded, or the path of its JSON file (with `user_config_path` for the overlay).
 
         `database_path` is the folder of `<ChargePointId>.db` and `message_log_path` that of the message logs.
         `share_path` is only looked at for the version file of the `EVerest-Version` header. `store` to `message_log`
-        replace what the charge point would make itself; `store` makes `database_path` unnecessary. With `log_secrets`
+        replace what the charge point would make itself; `store` makes `database_path` unnecessary.
+        `observer` looks on (observer.py). With `log_secrets`
         passwords and private keys stay readable in the message logs. Raises
         ConfigurationError, and UsageError where neither a store nor a folder for one is given.
         """
@@ -89,6 +92,7 @@ class ChargePoint(Registration, EventHandlers, Information, ProtocolMethods):
         self._log_path = Path(message_log_path) if message_log_path is not None else None
         self._message_callback = message_callback
         self._dialer = dialer
+        self._observer = observer or NobodyLooks()
         self._manager = connectivity_manager
         self._everest_version = _everest_version(share_path)
         self._settings = Settings(configuration)
@@ -153,7 +157,7 @@ class ChargePoint(Registration, EventHandlers, Information, ProtocolMethods):
 
     def _make_context(self) -> tuple[Context, Answers]:
         answers = Answers()
-        tasks = TaskOwner("ocpp16")
+        tasks = TaskOwner("ocpp16", timer_fired=self._observer.timer)
         context = Context(
             configuration=self.configuration,
             store=self._store,
@@ -164,6 +168,7 @@ class ChargePoint(Registration, EventHandlers, Information, ProtocolMethods):
             lanes=Lanes(self.callbacks, tasks),
             tasks=tasks,
             message_log=self._message_log(),
+            observer=self._observer,
             log=log,
         )
         return context, answers

@@ -15,6 +15,7 @@ from ocpp16.configuration import Configuration, keys
 from ocpp16.dispatcher import MessageDispatcher
 from ocpp16.errors import StoreError
 from ocpp16.messages import Request
+from ocpp16.observer import NobodyLooks, Observer
 from ocpp16.ports import Clock, MessageLog, Randomness, Store
 from ocpp16.store.rows import Change, QueuedMessage
 from ocpp16.tasks import TaskOwner
@@ -33,6 +34,7 @@ class Context:
     lanes: Lanes
     tasks: TaskOwner
     message_log: MessageLog
+    observer: Observer = field(default_factory=NobodyLooks)
     log: logging.Logger = field(default=logging.getLogger("ocpp16"))
 
     async def tell(

@@ -106,7 +106,7 @@ class Metering:
         metered.writing.start(self._write_soon(transaction, metered, wait))
 
     async def _write_soon(self, transaction: Transaction, metered: _Metered, wait: float) -> None:
-        await asyncio.sleep(max(0.0, wait))
+        await metered.writing.wait(max(0.0, wait))
         metered.written_at = asyncio.get_running_loop().time()
         await self._context.store.apply([_meter_last(transaction)], durable=False)
 
@@ -126,7 +126,7 @@ class Metering:
     def _start_sampling(self, transaction: Transaction, metered: _Metered) -> None:
         interval = int(self._context.configuration[keys.MeterValueSampleInterval])
         if interval > 0:
-            metered.sampling.start(self._sample_periodically(transaction, interval))
+            metered.sampling.start(self._sample_periodically(transaction, interval, metered.sampling))
         else:
             metered.sampling.stop()
 
@@ -145,18 +145,19 @@ class Metering:
         else:
             self._aligned.stop()
 
-    async def _sample_periodically(self, transaction: Transaction, interval: int) -> None:
+    async def _sample_periodically(self, transaction: Transaction, interval: int, timer: Timer) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time()
         while transaction.active:
             due = max(due + interval, loop.time())
-            await asyncio.sleep(due - loop.time())
+            await timer.wait(due - loop.time())
             wanted = self._context.configuration[keys.MeterValuesSampledData]
             await self._send(transaction.connector, wanted, ReadingContext.Sample_Periodic)
 
     async def _sample_aligned(self, interval: int) -> None:
         while True:
             await self._until_boundary(interval)
+            self._aligned.fired()
             wanted = self._context.configuration[keys.MeterValuesAlignedData]
             for connector in self._context.connectors:
                 await self._send(connector, wanted, ReadingContext.Sample_Clock)

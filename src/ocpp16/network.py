@@ -6,7 +6,6 @@ May import: core, connection, configuration. Must not import: charge_point.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Protocol
@@ -164,8 +163,10 @@ class Network:
         self._switch.stop()
         self._proven_profile = self._context.configuration[keys.SecurityProfile]
         self._context.message_log.system("Connected")
+        self._context.observer.connection(True)
         self._context.dispatcher.connected(self._writer())
         if self._core is not None:
+            self._core.router.connected()
             self._core.boot.connected()
         self._tell(True)
 
@@ -173,6 +174,7 @@ class Network:
         """Offline from this moment (libocpp 12.5)."""
         self._connection = None
         self._context.message_log.system("Disconnected")
+        self._context.observer.connection(False)
         self._context.dispatcher.disconnected()
         if not self._silent:
             self._tell(False)
@@ -199,6 +201,7 @@ class Network:
         """Writes to the connection that is open now, and to no later one: an answer belongs where its CALL came
         from."""
         connection, manager, log = self._connection, self._manager, self._context.message_log
+        observer = self._context.observer
 
         async def write(frame: str, action: str) -> None:
             if connection is not None:
@@ -209,6 +212,7 @@ class Network:
                 raise ConnectionLost("the connection is gone")
             log.sent(frame, action)
             log.raw(frame, sent=True)
+            observer.frame(frame, sent=True)
 
         return write
 
@@ -226,7 +230,7 @@ class Network:
 
     async def _fall_back(self, old: int) -> None:
         configuration = self._context.configuration
-        await asyncio.sleep(configuration[keys.SwitchSecurityProfileConnectionTimeout] or DEFAULT_SWITCH_TIMEOUT)
+        await self._switch.wait(configuration[keys.SwitchSecurityProfileConnectionTimeout] or DEFAULT_SWITCH_TIMEOUT)
         self._context.log.warning("No connection with the new SecurityProfile: going back to %d", old)
         try:
             await configuration.store(keys.SecurityProfile, old)

@@ -65,7 +65,7 @@ class Reset:
         retries = int(self._context.configuration[keys.ResetRetries])
         for attempt in range(retries + 1):
             if attempt:
-                await asyncio.sleep(RETRY_WAIT)
+                await self._running.wait(RETRY_WAIT)
             if await self._context.callbacks.ask("reset", reset_type, default=False) is not False:
                 return
             self._context.log.error("Reset failed, attempt %d of %d", attempt + 1, retries + 1)

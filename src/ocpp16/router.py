@@ -94,6 +94,10 @@ class Router:
     def start(self) -> None:
         self._context.tasks.spawn(self._serve(), name="calls")
 
+    def connected(self) -> None:
+        """A new connection: message ids are unique on one connection only (OCPP-J 1.6 §4.1.4)."""
+        self._recent_ids.clear()
+
     async def room(self) -> None:
         """Return when so little waits that another frame may be read: a CSMS that floods us waits, not our memory."""
         while self._waiting > MOST_WAITING:
@@ -104,6 +108,7 @@ class Router:
         """A frame came in: answers go to the dispatcher at once, CALLs wait for their turn."""
         log = self._context.message_log
         log.raw(frame, sent=False)
+        self._context.observer.frame(frame, sent=False)
         try:
             parsed = parse(frame)
         except FrameError as error:

@@ -66,7 +66,10 @@ class StatusNotifications:
 
     async def _send_waiting(self, connector: int, delay: int) -> None:
         """Send the reports that wait; without MinimumStatusDuration there may be several, each is sent."""
-        await asyncio.sleep(delay)
+        if delay > 0:
+            await self._timers[connector].wait(delay)
+        else:
+            await asyncio.sleep(0)
         waiting = self._waiting[connector]
         while waiting:
             status, info = waiting.popleft()

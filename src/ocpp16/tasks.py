@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 logger = logging.getLogger(__name__)
@@ -17,8 +17,10 @@ logger = logging.getLogger(__name__)
 class TaskOwner:
     """Spawns tasks and ends all of them on `close`."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, timer_fired: Callable[[str], None] | None = None) -> None:
         self._name = name
+        self.timer_fired = timer_fired
+        """Told the name of each timer of this owner whose wait is over."""
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
 
@@ -68,6 +70,16 @@ class Timer:
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         self.stop()
         self._task = self._tasks.spawn(coroutine, name=self._name)
+
+    async def wait(self, seconds: float) -> None:
+        """Sleep inside the task; its end is the firing of the timer."""
+        await asyncio.sleep(seconds)
+        self.fired()
+
+    def fired(self) -> None:
+        """Tell the owner's listener that the wait is over."""
+        if self._tasks.timer_fired is not None:
+            self._tasks.timer_fired(self._name)
 
     def stop(self) -> None:
         """End the task. When the task itself calls this, it goes on to its own end."""
