@@ -1,0 +1,213 @@
+"""`everest-trace`: record, replay, diff, show.
+
+Exit status: 0 equal or done, 1 different, 2 wrong usage or broken input.
+
+Lives here: the command line, arguments in, text out. May not be imported here: modules by name, ocpp16.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.text import Text
+
+from everest.manager import paths
+from everest.trace import differences, jump_loop, records, show
+from everest.trace.compare import Comparison, compare
+from everest.trace.record import Broker, record
+from everest.trace.records import TraceError
+from everest.trace.replay import Replay
+from everest.trace.replay import replay as play
+from everest.trace.said import module_ids, statements
+from everest.trace.topics import prefix_of
+from everest.trace.world import attributed
+
+DIFFERENT = 1
+BROKEN = 2
+STYLES = {"-": "red", "+": "green", "@": "cyan"}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All words and flags."""
+    parser = argparse.ArgumentParser(
+        prog="everest-trace", description="Record, replay and compare what a station says."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    _add_record(commands.add_parser("record", help="write every message of a bus into a file"))
+    _add_replay(commands.add_parser("replay", help="play a trace to one module and compare what it says"))
+    diff = commands.add_parser("diff", help="compare two traces")
+    diff.add_argument("first", type=Path)
+    diff.add_argument("second", type=Path)
+    diff.add_argument("--module", help="only what this module says (its id)")
+    diff.add_argument("--differences", type=Path, help="YAML list of accepted differences")
+    shown = commands.add_parser("show", help="print a trace for people")
+    shown.add_argument("trace", type=Path)
+    shown.add_argument("--module", help="only what this module says or is told (its id)")
+    shown.add_argument("--ocpp", action="store_true", help="only OCPP, each request with its answer")
+    shown.add_argument("--grep", metavar="REGEX", help="only lines that match")
+    shown.add_argument("--width", type=int, default=110, help="longest payload shown (default 110)")
+    return parser
+
+
+def _add_record(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("trace", type=Path, help="the file to write; compressed when its name ends in .gz")
+    parser.add_argument("--host", default=os.environ.get("MQTT_SERVER_ADDRESS", "localhost"))
+    parser.add_argument("--port", type=int, default=int(os.environ.get("MQTT_SERVER_PORT", "1883")))
+    parser.add_argument("--socket", help="the broker's unix socket, instead of host and port")
+    parser.add_argument("--external-prefix", default="", help="mqtt_external_prefix of the station")
+    parser.add_argument("--seconds", type=float, help="stop after so many seconds")
+    parser.add_argument("--until-topic", metavar="TOPIC", help="stop with the first message on this topic (or filter)")
+
+
+def _add_replay(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("trace", type=Path)
+    parser.add_argument("--into", type=Path, required=True, metavar="MODULE", help="the module's folder, or its name")
+    parser.add_argument("--module", default="", help="the module's id in the trace (default: the one of that name)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter, instead of the trace's"
+    )
+    parser.add_argument("--differences", type=Path, help="YAML list of accepted differences")
+    parser.add_argument("--real-time", action="store_true", help="at the pace of the recording")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="write what passed in the replay as a trace")
+    parser.add_argument("--verbose", "-v", action="store_true", help="show the module's log")
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """The program. Errors of the user are one line on stderr."""
+    arguments = build_parser().parse_args(words)
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        return {"record": _record, "replay": _replay, "diff": _diff, "show": _show}[arguments.command](
+            arguments, console
+        )
+    except TraceError as error:
+        print(f"everest-trace: {error}", file=sys.stderr)  # noqa: T201
+        return BROKEN
+    except BrokenPipeError:
+        sys.stdout = None
+        return 0
+
+
+def _record(arguments: argparse.Namespace, console: Console) -> int:
+    broker = Broker(arguments.host, arguments.port, arguments.socket, arguments.external_prefix)
+    with records.Writer(arguments.trace) as writer:
+
+        def started() -> None:
+            console.print(f"recording {broker.address} into {arguments.trace}; Ctrl-C ends it")
+
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(
+                record(
+                    broker,
+                    writer.write,
+                    seconds=arguments.seconds,
+                    until_topic=arguments.until_topic,
+                    started=started,
+                )
+            )
+    console.print(f"{writer.count} records in {arguments.trace}")
+    return 0
+
+
+def _replay(arguments: argparse.Namespace, console: Console) -> int:
+    logging.basicConfig(level=logging.INFO if arguments.verbose else logging.CRITICAL, stream=sys.stderr)
+    trace, folder = records.load(arguments.trace), module_folder(arguments.into)
+    rules = differences.load(arguments.differences) if arguments.differences else []
+    name = arguments.trace.name.partition(".")[0]
+    with tempfile.TemporaryDirectory(prefix="everest-trace-") as scratch:
+        run = asyncio.run if arguments.real_time else jump_loop.run
+        config = dict(setting(text) for text in arguments.set)
+        replayed = run(play(trace, folder, Path(scratch), module_id=arguments.module, config=config))
+    if arguments.save is not None:
+        records.save(arguments.save, replayed.trace)
+    return _tell_replay(replayed, [rule for rule in rules if rule.concerns(name, folder.name)], name, console)
+
+
+def _tell_replay(replayed: Replay, rules: list[differences.Rule], name: str, console: Console) -> int:
+    if replayed.failure is not None:
+        console.print(f"the module ended: {replayed.failure!r}", style="bold red")
+        return DIFFERENT
+    result = replayed.compare(rules)
+    tell(result, console)
+    for rule in rules:
+        if rule.name in result.used:
+            console.print(f"accepted: {rule.name}: {rule.reason}", style="dim")
+        elif name in rule.traces:
+            console.print(f"no longer occurs: {rule.name}; take it off the list", style="yellow")
+    return 0 if result.equal else DIFFERENT
+
+
+def tell(result: Comparison, console: Console) -> None:
+    """Print a comparison."""
+    for difference in result.differences:
+        console.print(Text(difference.channel, style="bold"))
+        for line in difference.lines:
+            console.print(Text("  " + line, style=STYLES.get(line[0], "")))
+    if result.equal:
+        console.print(f"equal: {result.compared} statements", style="green")
+    else:
+        console.print(f"different in {len(result.differences)} channels (- recorded, + now)", style="red")
+
+
+def _diff(arguments: argparse.Namespace, console: Console) -> int:
+    rules = differences.load(arguments.differences) if arguments.differences else []
+    first, second = (attributed(records.load(path)) for path in (arguments.first, arguments.second))
+    result = diff(first, second, rules, arguments.module)
+    tell(result, console)
+    return 0 if result.equal else DIFFERENT
+
+
+def diff(
+    first: records.Trace, second: records.Trace, rules: Sequence[differences.Rule], only: str | None = None
+) -> Comparison:
+    """What every module of two traces says (or only one), compared; its id stands before the channel."""
+    prefixes = [prefix_of(trace) for trace in (first, second)]
+    names = module_ids(second, prefixes[1]) | module_ids(first, prefixes[0])
+    whole = Comparison()
+    for module in [only] if only is not None else names:
+        mine = [rule for rule in rules if rule.module in ("", names.get(module))]
+        found = compare(statements(first, module, prefixes[0]), statements(second, module, prefixes[1]), mine)
+        whole.compared += found.compared
+        whole.differences += [replace(item, channel=f"{module}: {item.channel}") for item in found.differences]
+    return whole
+
+
+def _show(arguments: argparse.Namespace, console: Console) -> int:
+    trace = records.load(arguments.trace)
+    for line in show.lines(
+        trace, module=arguments.module, ocpp=arguments.ocpp, grep=arguments.grep, width=arguments.width
+    ):
+        text = Text(f"{line.t:10.3f}  ", style="dim")
+        text.append(f"{line.who:<16} ", style="bold").append(f"{line.kind:<8} ", style="cyan").append(
+            line.text, style=""
+        )
+        console.print(text)
+    return 0
+
+
+def module_folder(into: Path) -> Path:
+    """The folder of a module, given as such or by its name. Errors: TraceError."""
+    for folder in (into, paths.resolve().modules_dir / into):
+        if (folder / "manifest.yaml").is_file():
+            return folder.resolve()
+    raise TraceError(f"--into {into}: no folder of a module (with a manifest.yaml), and no module of that name")
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """`NAME=VALUE`, the value as YAML reads it. Errors: TraceError."""
+    name, equal, value = text.partition("=")
+    if not equal:
+        raise TraceError(f"--set {text}: NAME=VALUE is needed")
+    return name, yaml.safe_load(value)

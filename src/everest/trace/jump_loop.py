@@ -1,0 +1,68 @@
+"""An event loop whose clock jumps: it never sleeps, it goes on to the next timer as soon as nothing else can happen.
+
+For replays from the command line; tests use looptime. Blocking work in the loop's executor is waited for.
+May not be imported here: anything of this project.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+PATIENCE = 0.05
+"""Seconds of real time that one look for sockets lasts while work in a thread is under way."""
+
+
+class JumpLoop(asyncio.SelectorEventLoop):
+    """`time()` begins at 0 and jumps from timer to timer."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        self._in_threads = 0
+        super().__init__(_JumpSelector(self))
+
+    def time(self) -> float:
+        return self._now
+
+    @property
+    def busy(self) -> bool:
+        """Work in a thread is under way, so time stands still."""
+        return self._in_threads > 0
+
+    def jump(self, seconds: float) -> None:
+        self._now += seconds
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
+        future = super().run_in_executor(executor, func, *args)
+        self._in_threads += 1
+        future.add_done_callback(self._back)
+        return future
+
+    def _back(self, _future: asyncio.Future[Any]) -> None:
+        self._in_threads -= 1
+
+
+class _JumpSelector(selectors.DefaultSelector):
+    """Where a loop would sleep until its next timer, time jumps there."""
+
+    def __init__(self, loop: JumpLoop) -> None:
+        super().__init__()
+        self._jumping = loop
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if ready or timeout == 0:
+            return ready
+        if timeout is None or self._jumping.busy:
+            return super().select(PATIENCE)
+        self._jumping.jump(max(timeout, 0.0))
+        return ready
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in jumping time, as `asyncio.run` does in real time."""
+    with asyncio.Runner(loop_factory=JumpLoop) as runner:
+        return runner.run(coroutine)
