@@ -108,6 +108,7 @@ async def test_wrong_input_gets_what_the_table_says(row: BrokenInput, caplog: py
             await peer.until(lambda: len(peer.connections) == 2 and first.close_code is not None)
             await peer.alive("next")
         await peer.until(lambda: len(peer.said("StartTransaction")) == 1)
+        await peer.until(lambda: row.security_event <= ("InvalidMessages" in events))
         answers = [answer for answer in peer.answers if answer[1] != "next"]
         expected = len(row.frames()) if row.answer is not None else 0
         assert len(answers) == expected
@@ -127,6 +128,19 @@ async def test_a_malformed_answer_ends_its_call_and_the_next_one_goes_out(caplog
         await peer.alive("next")
         await peer.until(lambda: "InvalidMessages" in events)
     assert "Authorize.conf is malformed" in caplog.text
+
+
+async def test_a_message_id_may_come_again_on_a_new_connection(caplog: pytest.LogCaptureFixture) -> None:
+    async with booted() as (peer, _, _):
+        await peer.alive("1")
+        await peer.connections[0].close()
+        await peer.until(lambda: len(peer.connections) == 2)
+        peer.answers.clear()
+        await peer.alive("1")
+        assert "used again" not in caplog.text
+        await peer.send('[2,"1","GetLocalListVersion",{}]')
+        await peer.until(lambda: len(peer.answers) == 2)
+    assert "Message id used again: 1" in caplog.text
 
 
 async def test_a_burst_of_frames_is_gone_through_in_order_and_nothing_is_forgotten(
