@@ -16,7 +16,10 @@ from everest.manager.problems import Findings, Problem, key_text, one_of
 
 
 def interfaces_of(manifest: Manifest, contracts: Contracts, findings: Findings) -> None:
-    """Every provided interface exists and is fine (point 5); a required one that does not is a warning."""
+    """Every provided interface exists and is fine (point 5); one that is needed and not there is a warning.
+
+    An optional requirement may name an interface that this installation does not have (bus 2.3).
+    """
     for impl, provided in manifest.provides.items():
         if contracts.has_interface(provided.interface):
             contracts.interface(provided.interface)
@@ -30,7 +33,7 @@ def interfaces_of(manifest: Manifest, contracts: Contracts, findings: Findings) 
         findings.add(problem)
 
     for requirement, required in manifest.requires.items():
-        if not contracts.has_interface(required.interface):
+        if required.min_connections > 0 and not contracts.has_interface(required.interface):
             problem = _in_manifest(
                 manifest,
                 ["requires", requirement, "interface"],

@@ -24,7 +24,8 @@ from everest.manager.errors import BootError, ManagerError
 from everest.manager.fifo import State, StatusFifo
 from everest.manager.lifecycle import Lifecycle, LifecycleOptions, report
 from everest.manager.model import Stack
-from everest.manager.processes import WARM_SYSTEM, ProcessLauncher
+from everest.manager.nursery import WarmParent
+from everest.manager.processes import WARM_SYSTEM, ProcessLauncher, early_warm_parent
 from everest.manager.programs import by_hand
 from everest.manager.settings import Settings
 from everest.manager.signals import stop_signals
@@ -203,13 +204,20 @@ def _manage(arguments: Arguments, layout: paths.Layout, fifo: StatusFifo) -> int
     database = None if arguments.check else arguments.db
     no_yaml = database is not None and arguments.config is None
     config_file = None if no_yaml else paths.find_config(layout, arguments.config)
-    stack, slot = slots.choose(database, config_file, options, reset=arguments.reset_from_yaml)
+    starts = not (arguments.check or arguments.into_idle or arguments.no_warm_parent)
+    with early_warm_parent(layout, os.environ, wanted=starts) as parent:
+        stack, slot = slots.choose(database, config_file, options, reset=arguments.reset_from_yaml)
+        return _with_stack(arguments, stack, slot, fifo, parent)
+
+
+def _with_stack(arguments: Arguments, stack: Stack, slot: Slot, fifo: StatusFifo, parent: WarmParent | None) -> int:
+    """What comes after a configuration without mistakes."""
     warn(stack)
     set_up_logging(stack.settings.layout.logging_config_file)
     if arguments.dump is not None:
         dump(stack, arguments.dump)
     if arguments.check:
-        logger.info("%s is fine", config_file)
+        logger.info("%s is fine", stack.config_file)
         return 0
     flow = LifecycleOptions(
         ignore=frozenset(arguments.ignore),
@@ -222,7 +230,7 @@ def _manage(arguments: Arguments, layout: paths.Layout, fifo: StatusFifo) -> int
     if not stack.modules and not (flow.into_idle or flow.idle_on_failure):
         fifo.enter(State.Exiting)
         config.require_modules(stack)
-    return asyncio.run(serve(stack, slot, flow, fifo, arguments))
+    return asyncio.run(serve(stack, slot, flow, fifo, arguments, parent))
 
 
 def warn(stack: Stack) -> None:
@@ -239,11 +247,19 @@ def tell_standalone(stack: Stack, ignored: Collection[str], tell: Callable[[str]
             tell(f"module {module.printable} is started by hand{': ' if line else ''}{line}")
 
 
-async def serve(stack: Stack, slot: Slot, flow: LifecycleOptions, fifo: StatusFifo, arguments: Arguments) -> int:
+async def serve(
+    stack: Stack,
+    slot: Slot,
+    flow: LifecycleOptions,
+    fifo: StatusFifo,
+    arguments: Arguments,
+    parent: WarmParent | None = None,
+) -> int:
     """Run the stack over the configured broker until it ends."""
     settings = stack.settings
     bus = ManagerBus(mqtt_transport(settings), settings.everest_prefix, dialect=arguments.dialect)
-    launcher = ProcessLauncher(settings, os.environ, warm=WARM_SYSTEM and not arguments.no_warm_parent)
+    warm = WARM_SYSTEM and not arguments.no_warm_parent
+    launcher = ProcessLauncher(settings, os.environ, warm=warm, early=parent)
     lifecycle = Lifecycle(stack, bus, launcher, fifo=fifo, options=flow, slot=slot, spawned=lambda: drop_to(settings))
     tell_standalone(stack, flow.ignore, logger.info)
     with stop_signals(lifecycle.interrupt, launcher.kill):

@@ -16,7 +16,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from everest.manager import warm
@@ -40,48 +39,54 @@ class Infant:
     waiting_signal: int | None = None
 
 
+class WarmParent:
+    """The process itself, usable before there is an event loop. It starts to import what all modules need at once."""
+
+    def __init__(self, environment: Mapping[str, str], setup: Callable[[], None]) -> None:
+        """Start it. Raises OSError or SubprocessError."""
+        self.socket, theirs = socket.socketpair()
+        with theirs:
+            code = f"from everest.manager.warm import main; main({theirs.fileno()})"
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-c", code, "everest-manager: warm parent".ljust(_PADDING)],
+                env={**environment, warm.PADDING: " " * _PADDING},
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                preexec_fn=setup,
+            )
+        self.socket.setblocking(False)
+
+    def close(self) -> None:
+        """End it, and wait for it: it ends by itself when the socket is closed."""
+        self.socket.close()
+        try:
+            self.process.wait(2)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
 class Nursery:
     """One warm parent and its children."""
 
-    def __init__(self, unfit: Callable[[list[str]], None]) -> None:
-        """`unfit(module ids)` is called when the warm parent cannot be used: nothing of these has been started."""
+    def __init__(self, parent: WarmParent, scripts: Sequence[str], unfit: Callable[[list[str]], None]) -> None:
+        """Take over a warm parent; it imports what `scripts` need before it serves orders.
+
+        `unfit(module ids)` is called when the warm parent cannot be used: nothing of these has been started.
+        """
         self._unfit = unfit
+        self._process, self._socket = parent.process, parent.socket
         self._infants: dict[str, Infant] = {}
-        self._outgoing = b""
+        self._outgoing = json.dumps({"preload": list(scripts)}).encode() + b"\n"
         self._incoming = b""
         self._descriptors: list[int] = []
         self._ready = False
         self._closing = False
         self.usable = True
-
-    def open(
-        self,
-        scripts: Sequence[str],
-        environment: Mapping[str, str],
-        cwd: Path | None,
-        setup: Callable[[], None],
-    ) -> None:
-        """Start the warm parent. Raises OSError or SubprocessError."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            code = f"from everest.manager.warm import main; main({theirs.fileno()}, {list(scripts)!r})"
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", code],
-                env={**environment, warm.PADDING: " " * _PADDING},
-                cwd=cwd,
-                stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                preexec_fn=setup,
-            )
-        ours.setblocking(False)
-        self._socket = ours
-        asyncio.get_running_loop().add_reader(ours, self._read)
+        asyncio.get_running_loop().add_reader(self._socket, self._read)
         self._watcher = asyncio.create_task(self._watch(), name="watch the warm parent")
-        logger.debug("started the warm parent of the Python modules, pid %d", self._process.pid)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
+        self._write()
+        logger.debug("the warm parent of the Python modules has pid %d", self._process.pid)
 
     def start(self, module_id: str, infant: Infant) -> None:
         """Order a module; `infant.started` and `infant.ended` tell how it goes."""

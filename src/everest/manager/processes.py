@@ -8,13 +8,15 @@ watched, and is ended by its pid. What is started how: programs.py; as whom: ide
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,8 +25,16 @@ from everest.manager.exits import describe, wait_for_exit
 from everest.manager.identity import Identity, capabilities_of, child_setup, user_of
 from everest.manager.lifecycle import ModuleExited
 from everest.manager.model import Manifest, ModuleConfig
-from everest.manager.nursery import Infant, Nursery
-from everest.manager.programs import Program, can_be_forked, environment_of, program_of
+from everest.manager.nursery import Infant, Nursery, WarmParent
+from everest.manager.paths import Layout
+from everest.manager.programs import (
+    Program,
+    can_be_forked,
+    environment_of,
+    program_of,
+    python_interpreter,
+    warm_environment,
+)
 from everest.manager.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -64,6 +74,8 @@ class ProcessLauncher:
     """Working directory of the modules; None: the manager's own."""
     warm: bool = WARM_SYSTEM
     """Fork Python modules from a warm parent."""
+    early: WarmParent | None = None
+    """One that was started ahead, see `early_warm_parent`; the caller ends it if it was of no use."""
     _plans: dict[str, _Plan] = field(default_factory=dict)
     _children: dict[str, _Child] = field(default_factory=dict)
     _nursery: Nursery | None = None
@@ -98,18 +110,18 @@ class ProcessLauncher:
         plans = [plan for plan in self._plans.values() if plan.warm]
         if not self.warm or len(plans) < _WORTH_IT:
             return None
-        nursery = Nursery(self._without_warm_parent)
-        environment = environment_of(plans[0].module, plans[0].program, self.settings, self.base_environment)
-        del environment["EV_MODULE"]
-        scripts = list(dict.fromkeys(plan.program.argv[1] for plan in plans))
+        parent = self.early if plans[0].identity == Identity() else None
         try:
-            nursery.open(scripts, environment, self.cwd, child_setup(os.getpid(), plans[0].identity))
+            if parent is None or parent.socket.fileno() < 0:
+                environment = warm_environment(self.settings.layout, self.base_environment)
+                parent = WarmParent(environment, child_setup(os.getpid(), plans[0].identity))
         except (OSError, subprocess.SubprocessError) as error:
             logger.warning("Python modules are started one by one: no warm parent, %s", error)
             self.warm = False
             return None
-        self._nursery = nursery
-        return nursery
+        scripts = list(dict.fromkeys(plan.program.argv[1] for plan in plans))
+        self._nursery = Nursery(parent, scripts, self._without_warm_parent)
+        return self._nursery
 
     def _order(self, nursery: Nursery, plan: _Plan, on_exit: OnExit) -> None:
         module = plan.module
@@ -190,6 +202,25 @@ class ProcessLauncher:
         await asyncio.gather(*watchers)
         if self._nursery is not None:
             await self._nursery.close()
+
+
+@contextmanager
+def early_warm_parent(
+    layout: Layout, environment: Mapping[str, str], *, wanted: bool = True
+) -> Iterator[WarmParent | None]:
+    """A warm parent that imports while the manager is still reading its configuration; ended with the block.
+
+    None where there is none to be had, or modules run with another interpreter than the manager.
+    """
+    parent = None
+    if wanted and WARM_SYSTEM and python_interpreter(layout) == sys.executable:
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            parent = WarmParent(warm_environment(layout, environment), child_setup(os.getpid()))
+    try:
+        yield parent
+    finally:
+        if parent is not None:
+            parent.close()
 
 
 def _resolved(argv: list[str], executable: str | None, environment: Mapping[str, str]) -> list[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from everest.manager.errors import BootError
 from everest.manager.model import Manifest, ModuleConfig
+from everest.manager.paths import Layout
 from everest.manager.settings import Settings
 from everest.manager.warm import imports_of
 
@@ -48,7 +49,7 @@ def program_of(module: ModuleConfig, manifest: Manifest, settings: Settings) -> 
         venv = script.parent / ".venv"
         if (venv / "bin" / "python3").is_file():
             return Program("python", [str(venv / "bin" / "python3"), str(script)], venv=venv)
-        return Program("python", [python_interpreter(settings), str(script)])
+        return Program("python", [python_interpreter(settings.layout), str(script)])
     raise BootError(
         f"module {module.id}: no program in {manifest.directory}; it needs {module.name}, index.js or module.py, "
         f"or say --standalone {module.id}"
@@ -63,12 +64,12 @@ def can_be_forked(program: Program) -> bool:
     return any(name.startswith(ours) for name in imports_of(Path(program.argv[1])))
 
 
-def python_interpreter(settings: Settings) -> str:
+def python_interpreter(layout: Layout) -> str:
     """`python3` where EVerest's own binding is installed; otherwise the interpreter that runs this manager.
 
     Modules that stand on `everest.runtime` need the environment it is installed in; a prefix of `install` names it.
     """
-    for directory in settings.layout.python_binding_dirs:
+    for directory in layout.python_binding_dirs:
         try:
             return (directory / INTERPRETER_FILE).read_text(encoding="utf-8").strip()
         except FileNotFoundError:
@@ -122,12 +123,24 @@ def environment_of(
     return environment
 
 
-def _python_environment(environment: dict[str, str], program: Program, settings: Settings) -> None:
-    parts = [str(path) for path in settings.layout.python_binding_dirs]
+def warm_environment(layout: Layout, base: Mapping[str, str]) -> dict[str, str]:
+    """Environment of a warm parent: what an interpreter reads at its start. Each child gets its own besides."""
+    environment = dict(base)
+    environment.pop("EV_MODULE", None)
+    _python_path(environment, layout)
+    return environment
+
+
+def _python_path(environment: dict[str, str], layout: Layout) -> None:
+    parts = [str(path) for path in layout.python_binding_dirs]
     if environment.get("PYTHONPATH"):
         parts.append(environment["PYTHONPATH"])
     if parts:
         environment["PYTHONPATH"] = os.pathsep.join(parts)
+
+
+def _python_environment(environment: dict[str, str], program: Program, settings: Settings) -> None:
+    _python_path(environment, settings.layout)
     if program.venv is not None:
         environment["VIRTUAL_ENV"] = str(program.venv)
         environment["VIRTUAL_ENV_PROMPT"] = "venv"

@@ -27,7 +27,8 @@ from everest.manager.fifo import State, StatusFifo
 from everest.manager.inprocess import TaskLauncher
 from everest.manager.lifecycle import Launcher, Lifecycle, LifecycleOptions
 from everest.manager.model import Stack
-from everest.manager.processes import WARM_SYSTEM, ProcessLauncher
+from everest.manager.nursery import WarmParent
+from everest.manager.processes import WARM_SYSTEM, ProcessLauncher, early_warm_parent
 from everest.manager.settings import BrokerAddress
 from everest.manager.signals import stop_signals
 from everest.manager.state import locked
@@ -91,6 +92,7 @@ class Run:
         self._stopping = False
         self._kills: list[Callable[[], None]] = []
         self._task: asyncio.Task[int] | None = None
+        self._early: WarmParent | None = None
 
     async def run(self) -> int:
         self._task = asyncio.create_task(self._run(), name="everest-manager run")
@@ -124,11 +126,14 @@ class Run:
         fifo = StatusFifo(self._arguments.status_fifo)
         fifo.enter(State.Initializing)
         with contextlib.closing(fifo):
-            stack = config.load(config_file, options)
-            cli.warn(stack)
-            config.require_modules(stack)
             async with AsyncExitStack() as things:
                 things.enter_context(locked(state))
+                wanted = not (self._arguments.in_process or self._arguments.no_warm_parent)
+                early = early_warm_parent(layout, clean_environment(os.environ), wanted=wanted)
+                self._early = things.enter_context(early)
+                stack = config.load(config_file, options)
+                cli.warn(stack)
+                config.require_modules(stack)
                 stack, address, transport = await self._bus(stack, things)
                 environment = clean_environment(os.environ)
                 context = RunContext(self._arguments, stack, state, address, transport, environment)
@@ -189,7 +194,7 @@ class Run:
         stack = context.stack
         if context.mqtt_address is not None:
             warm = WARM_SYSTEM and not self._arguments.no_warm_parent
-            return ProcessLauncher(stack.settings, context.environment, context.state_dir, warm=warm)
+            return ProcessLauncher(stack.settings, context.environment, context.state_dir, warm=warm, early=self._early)
         standalone = [module.id for module in stack.modules.values() if module.standalone]
         if standalone:
             raise BootError(f"standalone modules ({', '.join(standalone)}) need a broker; {broker.install_line()}")

@@ -55,21 +55,27 @@ class Pristine:
         root.setLevel(logging.WARNING)
 
 
-def main(descriptor: int, scripts: list[str]) -> None:
-    """Import what `scripts` need, then serve orders until the manager closes the socket."""
+def main(descriptor: int) -> None:
+    """Import what every module needs, then serve orders until the manager closes the socket."""
     pristine = Pristine()
     gc.disable()
-    preload(Path(script) for script in scripts)
+    preload([])
     manager = socket.socket(fileno=descriptor)
-    if (reason := unfit(descriptor)) is not None:
-        _tell(manager, {"unfit": reason})
-        return
-    gc.collect()
-    gc.freeze()
-    _tell(manager, {"ready": True})
     order = _serve(manager)
     if order is not None:
         _become(order, pristine)
+
+
+def _prepare(manager: socket.socket, scripts: list[str]) -> bool:
+    """Import what `scripts` need; False when this process must not be forked then."""
+    preload(Path(script) for script in scripts)
+    if (reason := unfit(manager.fileno())) is not None:
+        _tell(manager, {"unfit": reason})
+        return False
+    gc.collect()
+    gc.freeze()
+    _tell(manager, {"ready": True})
+    return True
 
 
 def unfit(descriptor: int) -> str | None:
@@ -141,8 +147,11 @@ def _serve(manager: socket.socket) -> dict[str, Any] | None:
                     signal.pidfd_send_signal(pidfd, signal.SIGTERM)
                 return None
             *lines, buffer = (buffer + data).split(b"\n")
-            for line in lines:
-                order = json.loads(line)
+            for order in map(json.loads, lines):
+                if "preload" in order:
+                    if not _prepare(manager, order["preload"]):
+                        return None
+                    continue
                 pid = os.fork()
                 if pid == 0:
                     _leave_family(manager, parent)

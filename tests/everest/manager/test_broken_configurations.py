@@ -240,13 +240,14 @@ def test_mistakes_against_the_schema_do_not_hide_those_in_other_modules(house: H
 
 
 def test_warnings_are_told_beside_mistakes(house: House, capsys: pytest.CaptureFixture[str]) -> None:
-    house.manifest("Odd", "requires: {spare: {interface: demi, min_connections: 0}}")
+    house.manifest("Odd", "requires: {spare: {interface: demi}, other: {interface: far_away, min_connections: 0}}")
     config = house.config("active_modules:\n  one: {module: Odd}\n  two: {module: Nobody}\n  two: {module: Nobody}\n")
     assert cli.main(["--prefix", str(house.root), "--check", "--config", str(config)]) == 1
     lines = capsys.readouterr().err.replace(f"{house.root}/", "").splitlines()
-    assert lines[0] == "everest-manager: 1 problem found"
+    assert lines[0] == "everest-manager: 2 problems found"
     assert lines[1].startswith(f"{CONFIG}:4: active_modules.two.module: ")
-    assert lines[2:] == [
+    assert lines[2].startswith(f"{CONFIG}:2: active_modules.one.connections.spare: 0 connections")
+    assert lines[3:] == [
         f"warning: {CONFIG}:4: key 'two' is there twice (first in line 3); the last counts",
         f'warning: {MODULES}/Odd/manifest.yaml:3: requires.spare.interface: there is no interface "demi" in '
         'share/everest/interfaces; did you mean "demo"?',

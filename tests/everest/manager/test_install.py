@@ -11,7 +11,6 @@ import pytest
 
 from everest.manager import cli, install, paths, programs
 from everest.manager.errors import BootError
-from everest.manager.settings import Settings
 from tests.everest.manager.manager_process import ManagerProcess
 from tests.support.mosquitto import Mosquitto, mosquitto, needs_mosquitto
 
@@ -112,8 +111,8 @@ def test_laying_out_again_renews_and_a_foreign_everest_is_refused(laid_out: Path
 
 
 def test_python_modules_of_a_laid_out_prefix_run_with_its_interpreter(laid_out: Path, foreign: Path) -> None:
-    assert programs.python_interpreter(Settings(paths.of_prefix(laid_out))) == sys.executable
-    assert programs.python_interpreter(Settings(paths.of_prefix(foreign))) == "python3"
+    assert programs.python_interpreter(paths.of_prefix(laid_out)) == sys.executable
+    assert programs.python_interpreter(paths.of_prefix(foreign)) == "python3"
 
 
 @pytest.mark.stack
