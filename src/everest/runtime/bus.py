@@ -148,7 +148,7 @@ class Bus:
     def _deliver(self, envelope: Envelope, message: Message) -> None:
         listeners = [item for item in self._listening(envelope.topic, message.filters) if envelope.kind in item.kinds]
         if not listeners:
-            self.deviations.warn(envelope.topic, f"unexpected {envelope.name}", level=logging.DEBUG)
+            self.deviations.warn(envelope.topic, f"unexpected {envelope.name}", level=logging.INFO)
         for listener in listeners:
             self._enqueue(envelope.topic, Job(listener, envelope, len(message.payload)))
 
@@ -168,7 +168,8 @@ class Bus:
             if (matches(topic_filter, message.topic) if wanted is None else topic_filter in wanted)
         ]
         if not listeners:
-            self.deviations.warn(message.topic, "unexpected message without envelope", level=logging.DEBUG)
+            level = logging.INFO if message.topic.startswith(self.topics.prefix) else logging.DEBUG
+            self.deviations.warn(message.topic, "unexpected message without envelope", level=level)
         envelope = Envelope(message.topic, None, Raw(message.payload))
         for listener in listeners:
             self._enqueue(EXTERNAL_QUEUE, Job(listener, envelope, len(message.payload)))
