@@ -125,6 +125,12 @@ class OcppBench:
     ) -> None:
         await self.bus.__aexit__(kind, error, traceback)
 
+    def give_signs_of_life(self) -> None:
+        """What EVSEs send that were running before the module was."""
+        limits = {"uuid": "budget", "valid_for": 10, "schedule": [], "limits_root_side": {}}
+        for evse in self._connectors:
+            self.bus.publish(f"evse_manager_{evse}/evse", "enforced_limits", limits)
+
     def event(self, event: str, *, evse: int = 1, session: str = "session-1", **details: Any) -> None:
         """Publish a session event of an EVSE."""
         value = {"event": event, "uuid": session, "timestamp": TIME, **details}

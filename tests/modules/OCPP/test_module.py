@@ -393,12 +393,7 @@ async def test_a_session_that_went_on_beside_a_restarted_module_ends_with_all_it
         await bench.bus.until(lambda: len(bench.bus.published("ocpp_generic", "ocpp_transaction_event")) == 2)
     async with OcppBench(tmp_path, csms, announce=False, LateStartTimeout=0) as bench:
         bench.bus.publish("evse_manager_1/evse", "powermeter", meter(500, power=11000))
-        for evse in (1, 2):
-            bench.bus.publish(
-                f"evse_manager_{evse}/evse",
-                "enforced_limits",
-                {"uuid": "x", "valid_for": 10, "schedule": [], "limits_root_side": {}},
-            )
+        bench.give_signs_of_life()
         await csms.wait_for(lambda: bench.statuses(1)[-1] == "Charging", what="Charging again")
         assert csms.calls("StopTransaction") == []
         bench.stop_transaction(energy=900)
@@ -414,12 +409,7 @@ async def test_a_session_that_ended_unseen_is_closed_with_the_last_reading_befor
         await csms.wait_for(lambda: csms.transactions)
         await bench.bus.until(lambda: len(bench.bus.published("ocpp_generic", "ocpp_transaction_event")) == 2)
     async with OcppBench(tmp_path, csms, announce=False, LateStartTimeout=0) as bench:
-        for evse in (1, 2):
-            bench.bus.publish(
-                f"evse_manager_{evse}/evse",
-                "enforced_limits",
-                {"uuid": "x", "valid_for": 10, "schedule": [], "limits_root_side": {}},
-            )
+        bench.give_signs_of_life()
         await csms.wait_for(lambda: len(bench.statuses(1)) >= 2)
         bench.start_transaction(session="session-2", energy=0)
         await csms.wait_for(lambda: len(csms.transactions) == 2)
