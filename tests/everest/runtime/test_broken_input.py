@@ -7,7 +7,6 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from everest.runtime import Module, ModuleContext, run_module, wire
 from everest.runtime.mqtt import MqttTransport
 from tests.everest.runtime.test_two_modules import LIMIT, TOPICS, manage, until
 from tests.everest.runtime.world import Doubler, StoreClient
-from tests.support.mosquitto import Mosquitto, needs_mosquitto, running_mosquitto
+from tests.support.mosquitto import Mosquitto, needs_mosquitto
 
 pytestmark = needs_mosquitto
 
@@ -129,23 +128,17 @@ class Peer:
                 self.replies.append(wire.parse_command_result(envelope).id)
 
 
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with running_mosquitto(Path(tmp_path_factory.mktemp("mosquitto"))) as found:
-        yield found
-
-
 @asynccontextmanager
-async def running(broker: Mosquitto) -> AsyncIterator[tuple[Listening, Peer]]:
+async def running(mosquitto: Mosquitto) -> AsyncIterator[tuple[Listening, Peer]]:
     """The module, ready, and its peer."""
     created: list[Module] = []
-    manager, seat = (MqttTransport(broker.host, broker.port) for _ in range(2))
+    manager, seat = (MqttTransport(mosquitto.host, mosquitto.port) for _ in range(2))
     await seat.connect()
     peer = Peer(seat)
     run = run_module(
         Listening,
         module_id="doubler",
-        transport=MqttTransport(broker.host, broker.port),
+        transport=MqttTransport(mosquitto.host, mosquitto.port),
         created=created.append,
     )
     tasks: list[asyncio.Task[Any]] = [asyncio.create_task(manage(manager))]
@@ -179,10 +172,10 @@ async def still_works(module: Listening, peer: Peer, number: int) -> None:
 
 
 async def test_every_broken_message_is_logged_once_with_topic_and_reason_and_disturbs_nothing(
-    broker: Mosquitto, caplog: pytest.LogCaptureFixture
+    mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    async with running(broker) as (module, peer):
+    async with running(mosquitto) as (module, peer):
         await still_works(module, peer, 0)
         for number, (topic, payload, reason) in enumerate(TABLE, 1):
             caplog.clear()
@@ -200,10 +193,10 @@ async def test_every_broken_message_is_logged_once_with_topic_and_reason_and_dis
 
 
 async def test_answers_nobody_asked_for_and_unknown_topics_are_passed_over(
-    broker: Mosquitto, caplog: pytest.LogCaptureFixture
+    mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    async with running(broker) as (module, peer):
+    async with running(mosquitto) as (module, peer):
         await still_works(module, peer, 0)
         caplog.clear()
         for topic, payload in SILENT:
@@ -214,10 +207,10 @@ async def test_answers_nobody_asked_for_and_unknown_topics_are_passed_over(
 
 
 async def test_a_hostile_flood_of_different_garbage_fills_neither_memory_nor_log(
-    broker: Mosquitto, caplog: pytest.LogCaptureFixture
+    mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    async with running(broker) as (module, peer):
+    async with running(mosquitto) as (module, peer):
         for number in range(3000):
             peer.transport.publish(CHANGED, message(f"Nope{number}", {}))
         await still_works(module, peer, 0)
