@@ -21,7 +21,10 @@ def build(target: Path, description: dict[str, Any], folder: Path | None, oldest
         names = []
         for path in _files(folder, oldest):
             name = f"logs/{path.relative_to(folder)}" if folder is not None else path.name
-            archive.add(path, name, recursive=False)
+            try:
+                archive.add(path, name, recursive=False)
+            except FileNotFoundError:
+                continue  # rotated away meanwhile
             names.append(name)
         text = json.dumps({**description, "files": names}, indent=2).encode()
         entry = tarfile.TarInfo("diagnostics.json")
@@ -36,5 +39,9 @@ def _files(folder: Path | None, oldest: datetime | None) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         if path.is_symlink() or not path.is_file():
             continue
-        if oldest is None or path.stat().st_mtime >= oldest.timestamp():
+        try:
+            written = path.stat().st_mtime
+        except FileNotFoundError:
+            continue
+        if oldest is None or written >= oldest.timestamp():
             yield path

@@ -30,7 +30,7 @@ from .boot_reason import BootReasonStore
 from .firmware import FirmwareUpdater
 from .host import Host
 from .log_upload import LogUploader
-from .transfer import NetworkTransfer, Transfer
+from .transfer import Limits, NetworkTransfer, Transfer
 
 log = logging.getLogger(__name__)
 
@@ -77,9 +77,6 @@ class SystemMain(SystemImplementation):
 class System(Module):
     """Composition."""
 
-    transfer: Transfer = NetworkTransfer()
-    """How files are moved; tests put another one in its place."""
-
     def __init__(self, context: ModuleContext) -> None:
         super().__init__(context)
         self.boot_reason = BootReasonStore(self.optional_connection("store", KvsClient))
@@ -90,6 +87,7 @@ class System(Module):
             default_interval=float(self.config["DefaultRetryInterval"]),
         )
         main = SystemMain(self)
+        self.transfer: Transfer = NetworkTransfer(self._limits())
         folder = str(self.config["LogPath"])
         self.firmware = FirmwareUpdater(
             host,
@@ -106,6 +104,17 @@ class System(Module):
             station=self.info.id,
         )
         self.provide("main", main)
+
+    def _limits(self) -> Limits:
+        def path(key: str) -> Path | None:
+            return Path(str(self.config[key])) if self.config[key] else None
+
+        return Limits(
+            deadline=float(self.config["TransferTimeout"]),
+            max_bytes=int(float(self.config["MaxDownloadMB"]) * 1e6),
+            ca_file=path("CaFile"),
+            known_hosts=path("KnownHostsFile"),
+        )
 
     async def _reset_after_update(self) -> None:
         await self.reset(ResetType.Hard)

@@ -15,7 +15,7 @@ from pyftpdlib.handlers import FTPHandler
 from pyftpdlib.ioloop import IOLoop
 from pyftpdlib.servers import FTPServer
 
-from modules.System.transfer import NetworkTransfer, TransferError
+from modules.System.transfer import Limits, NetworkTransfer, TransferError
 
 CONTENT = bytes(range(256)) * 2000
 
@@ -178,4 +178,4 @@ async def test_a_transfer_that_takes_too_long_is_given_up(tmp_path: Path) -> Non
     async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(TransferError, match="TimeoutError"):
-            await NetworkTransfer(deadline=0.05).download(f"http://127.0.0.1:{port}/file", tmp_path / "got")
+            await NetworkTransfer(Limits(deadline=0.05)).download(f"http://127.0.0.1:{port}/file", tmp_path / "got")

@@ -1,0 +1,175 @@
+"""Real servers on loopback for transfers: http(s) with Range, ftp, ftps, sftp. Each is an async context manager.
+
+Every server serves `content`, keeps what is uploaded in `received`, and can be told to break a download off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+CONTENT = bytes(range(256)) * 4000
+ETAG = '"v1"'
+
+
+@dataclass
+class Served:
+    """What a server has and saw. `break_after`: so many bytes of the next downloads are sent, then the line drops."""
+
+    content: bytes = CONTENT
+    etag: str | None = ETAG
+    ranges: bool = True
+    break_after: list[int] = field(default_factory=list)
+    received: dict[str, bytes] = field(default_factory=dict)
+    asked: list[Any] = field(default_factory=list)
+    port: int = 0
+
+
+@contextlib.asynccontextmanager
+async def http(served: Served, context: ssl.SSLContext | None = None) -> AsyncIterator[Served]:
+    """GET any path, with Range and If-Range; PUT any path."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            method, path, _ = head.split("\r\n")[0].split(" ")
+            headers = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
+            if method == "PUT":
+                served.received[path] = await reader.readexactly(int(headers["content-length"]))
+                writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            else:
+                _answer(served, headers, writer)
+            await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(handle, "127.0.0.1", 0, ssl=context) as server:
+        served.port = server.sockets[0].getsockname()[1]
+        yield served
+
+
+def _answer(served: Served, headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
+    served.asked.append(headers.get("range"))
+    begin = 0
+    if served.ranges and "range" in headers and headers.get("if-range") == served.etag:
+        begin = int(headers["range"].removeprefix("bytes=").rstrip("-"))
+    body = served.content[begin:]
+    lines = ["HTTP/1.1 206 Partial Content" if begin else "HTTP/1.1 200 OK", f"Content-Length: {len(body)}"]
+    if begin:
+        lines.append(f"Content-Range: bytes {begin}-{len(served.content) - 1}/{len(served.content)}")
+    if served.etag is not None:
+        lines.append(f"ETag: {served.etag}")
+    writer.write("\r\n".join([*lines, "Connection: close", "", ""]).encode())
+    writer.write(body[: served.break_after.pop(0)] if served.break_after else body)
+
+
+@contextlib.asynccontextmanager
+async def ftp(served: Served, context: ssl.SSLContext, *, implicit: bool) -> AsyncIterator[Served]:
+    """A small ftp server that speaks TLS: from the first byte (implicit), or after AUTH TLS."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            await _FtpSession(served, context, reader, writer).run()
+        writer.close()
+
+    async with await asyncio.start_server(handle, "127.0.0.1", 0, ssl=context if implicit else None) as server:
+        served.port = server.sockets[0].getsockname()[1]
+        yield served
+
+
+class _FtpSession:
+    def __init__(self, served: Served, context: ssl.SSLContext, reader: Any, writer: Any) -> None:
+        self.served, self.context, self.reader, self.writer = served, context, reader, writer
+        self.rest = 0
+        self.data: asyncio.Queue[tuple[Any, Any]] = asyncio.Queue()
+
+    async def run(self) -> None:
+        self.say("220 here")
+        while line := (await self.reader.readline()).decode().strip():
+            name, _, argument = line.partition(" ")
+            self.served.asked.append(line)
+            if await self.command(name.upper(), argument):
+                return
+
+    async def command(self, name: str, argument: str) -> bool:
+        plain = {"USER": "331 password", "PASS": "230 in", "PBSZ": "200 ok", "PROT": "200 ok", "TYPE": "200 ok"}
+        if name == "AUTH":
+            self.say("234 go")
+            await self.writer.drain()
+            await self.writer.start_tls(self.context)
+        elif name == "PASV":
+            self.server = await asyncio.start_server(self.connected, "127.0.0.1", 0, ssl=self.context)
+            port = self.server.sockets[0].getsockname()[1]
+            self.say(f"227 Entering Passive Mode (127,0,0,1,{port >> 8},{port & 255})")
+        elif name == "SIZE":
+            self.say(f"213 {len(self.served.content)}")
+        elif name == "MDTM":
+            self.say("213 20260105100000")
+        elif name == "REST":
+            self.rest = int(argument)
+            self.say("350 ok")
+        elif name in ("RETR", "STOR"):
+            await self.transfer(name, argument)
+        elif name == "QUIT":
+            self.say("221 bye")
+            return True
+        else:
+            self.say(plain.get(name, "502 no"))
+        return False
+
+    async def transfer(self, name: str, path: str) -> None:
+        self.say("150 now")
+        reader, writer = await self.data.get()
+        if name == "STOR":
+            self.served.received[path] = await reader.read()
+        else:
+            body, self.rest = self.served.content[self.rest :], 0
+            writer.write(body[: self.served.break_after.pop(0)] if self.served.break_after else body)
+            await writer.drain()
+        writer.close()
+        self.server.close()
+        self.say("226 done")
+
+    async def connected(self, reader: Any, writer: Any) -> None:
+        self.data.put_nowait((reader, writer))
+        await writer.wait_closed()
+
+    def say(self, line: str) -> None:
+        self.writer.write(line.encode() + b"\r\n")
+
+
+@contextlib.asynccontextmanager
+async def sftp(root: Path, known_hosts: Path) -> AsyncIterator[int]:
+    """An sftp server for user:12345 on the folder `root`; its host key goes into `known_hosts`. Yields the port."""
+    import asyncssh
+
+    class Server(asyncssh.SSHServer):  # type: ignore[misc]
+        def begin_auth(self, username: str) -> bool:
+            return True
+
+        def password_auth_supported(self) -> bool:
+            return True
+
+        def validate_password(self, username: str, password: str) -> bool:
+            return (username, password) == ("user", "12345")
+
+    class Files(asyncssh.SFTPServer):  # type: ignore[misc]
+        def __init__(self, channel: Any) -> None:
+            super().__init__(channel, chroot=str(root).encode())
+
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    server = await asyncssh.listen(
+        "127.0.0.1", 0, server_host_keys=[key], server_factory=Server, sftp_factory=Files, process_factory=None
+    )
+    port = server.get_port()
+    public = key.export_public_key().decode().strip()
+    known_hosts.write_text(f"[127.0.0.1]:{port} {public}\n")
+    try:
+        yield port
+    finally:
+        server.close()
+        await server.wait_closed()

@@ -1,0 +1,175 @@
+"""Transfers over real https, ftps and sftp: broken off and gone on with, bounded, only to trusted servers (9.9)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import ssl
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from modules.System.transfer import Limits, NetworkTransfer, TransferError
+from tests.modules.System import servers
+from tests.modules.System.servers import CONTENT, Served
+
+HALF = len(CONTENT) // 2
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setenv("no_proxy", "*")
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> tuple[ssl.SSLContext, Limits]:
+    """A server's context for 127.0.0.1, and limits that trust its authority."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    return context, Limits(ca_file=tmp_path / "ca.pem")
+
+
+def serving(scheme: str, served: Served, context: ssl.SSLContext) -> contextlib.AbstractAsyncContextManager[Served]:
+    if scheme in ("http", "https"):
+        return servers.http(served, context if scheme == "https" else None)
+    return servers.ftp(served, context, implicit=scheme == "ftps")
+
+
+def fault_of(served: Served, scheme: str) -> list[Any]:
+    """What a resumed download asked for: Range headers, or REST commands."""
+    if scheme.startswith("http"):
+        return [asked for asked in served.asked if asked is not None]
+    return [line for line in served.asked if line.startswith("REST")]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "ftp", "ftps"])
+async def test_a_file_goes_both_ways(scheme: str, tls: tuple[ssl.SSLContext, Limits], tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(CONTENT)
+    async with serving(scheme, Served(), tls[0]) as served:
+        network = NetworkTransfer(tls[1])
+        await network.download(f"{scheme}://user:12345@127.0.0.1:{served.port}/firmware", tmp_path / "got")
+        await network.upload(source, f"{scheme}://user:12345@127.0.0.1:{served.port}/in/logs")
+        assert (tmp_path / "got").read_bytes() == CONTENT
+        assert [name.lstrip("/") for name in served.received] == ["in/logs"]
+        assert list(served.received.values()) == [CONTENT]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "ftp", "ftps"])
+async def test_a_broken_download_goes_on_where_it_stopped(
+    scheme: str, tls: tuple[ssl.SSLContext, Limits], tmp_path: Path
+) -> None:
+    target = tmp_path / "got"
+    async with serving(scheme, Served(break_after=[HALF]), tls[0]) as served:
+        network = NetworkTransfer(tls[1])
+        location = f"{scheme}://127.0.0.1:{served.port}/firmware"
+        with pytest.raises(TransferError):
+            await network.download(location, target)
+        there = target.stat().st_size
+        assert 0 < there <= HALF
+        await network.download(location, target)
+        assert target.read_bytes() == CONTENT
+        assert fault_of(served, scheme) == [f"bytes={there}-" if scheme.startswith("http") else f"REST {there}"]
+
+
+@pytest.mark.parametrize("change", [{"etag": '"v2"'}, {"etag": None}, {"etag": 'W/"v1"'}, {"ranges": False}])
+async def test_a_file_that_may_have_changed_is_fetched_anew(change: dict[str, Any], tmp_path: Path) -> None:
+    target = tmp_path / "got"
+    weak = {name: value for name, value in change.items() if value is None or str(value).startswith("W/")}
+    async with servers.http(replace(Served(break_after=[HALF]), **weak)) as served:
+        network = NetworkTransfer()
+        location = f"http://127.0.0.1:{served.port}/firmware"
+        with pytest.raises(TransferError):
+            await network.download(location, target)
+        for name, value in change.items():
+            setattr(served, name, value)
+        served.content = CONTENT[::-1]
+        await network.download(location, target)
+        assert target.read_bytes() == CONTENT[::-1]
+
+
+async def test_another_network_transfer_does_not_go_on_with_a_strangers_part(tmp_path: Path) -> None:
+    target = tmp_path / "got"
+    target.write_bytes(b"left over")
+    async with servers.http(Served()) as served:
+        await NetworkTransfer().download(f"http://127.0.0.1:{served.port}/firmware", target)
+        assert target.read_bytes() == CONTENT
+        assert served.asked == [None]
+
+
+@pytest.mark.parametrize("scheme", ["http", "ftps"])
+async def test_a_file_that_is_too_large_is_refused_before_it_is_there(
+    scheme: str, tls: tuple[ssl.SSLContext, Limits], tmp_path: Path
+) -> None:
+    target = tmp_path / "got"
+    async with serving(scheme, Served(), tls[0]) as served:
+        network = NetworkTransfer(replace(tls[1], max_bytes=len(CONTENT) - 1))
+        with pytest.raises(TransferError, match="larger than"):
+            await network.download(f"{scheme}://127.0.0.1:{served.port}/firmware", target)
+        assert not target.exists()
+        await NetworkTransfer(replace(tls[1], max_bytes=len(CONTENT))).download(
+            f"{scheme}://127.0.0.1:{served.port}/firmware", target
+        )
+
+
+@pytest.mark.parametrize("scheme", ["https", "ftp", "ftps"])
+async def test_a_server_of_an_unknown_authority_gets_and_gives_nothing(
+    scheme: str, tls: tuple[ssl.SSLContext, Limits], tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"secret")
+    async with serving(scheme, Served(), tls[0]) as served:
+        for move in (NetworkTransfer().download, lambda location, path: NetworkTransfer().upload(path, location)):
+            with pytest.raises(TransferError, match="CERTIFICATE_VERIFY_FAILED"):
+                await move(f"{scheme}://user:12345@127.0.0.1:{served.port}/x", source)
+        assert served.received == {}
+        assert not any(str(line).startswith("PASS") for line in served.asked)
+
+
+# --- sftp
+
+
+async def test_a_file_goes_both_ways_over_sftp_and_goes_on_after_a_break(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "firmware").write_bytes(CONTENT)
+    source, target, hosts = tmp_path / "source", tmp_path / "got", tmp_path / "known_hosts"
+    source.write_bytes(CONTENT)
+    async with servers.sftp(root, hosts) as port:
+        network = NetworkTransfer(Limits(known_hosts=hosts))
+        location = f"sftp://user:12345@127.0.0.1:{port}/firmware"
+        found = (root / "firmware").stat()
+        target.write_bytes(CONTENT[:HALF])
+        network._validators[location, target] = f"{found.st_size} {int(found.st_mtime)}"
+        (root / "firmware").write_bytes(b"\0" * HALF + CONTENT[HALF:])
+        os.utime(root / "firmware", (found.st_atime, int(found.st_mtime)))
+        await network.download(location, target)
+        assert target.read_bytes() == CONTENT  # only the second half was fetched
+        await network.upload(source, f"sftp://user:12345@127.0.0.1:{port}/logs.tar.gz")
+        assert (root / "logs.tar.gz").read_bytes() == CONTENT
+        for bad in (f"sftp://user:wrong@127.0.0.1:{port}/firmware", f"sftp://user:12345@127.0.0.1:{port}/nowhere"):
+            with pytest.raises(TransferError):
+                await network.download(bad, target)
+
+
+async def test_an_sftp_server_with_another_host_key_is_not_trusted(tmp_path: Path) -> None:
+    hosts, other = tmp_path / "known_hosts", tmp_path / "other"
+    async with servers.sftp(tmp_path, hosts) as port, servers.sftp(tmp_path, other):
+        hosts.write_text(hosts.read_text().split(" ")[0] + " " + other.read_text().split(" ", 1)[1])
+        with pytest.raises(TransferError, match="HostKey"):
+            await NetworkTransfer(Limits(known_hosts=hosts)).download(
+                f"sftp://user:12345@127.0.0.1:{port}/x", tmp_path / "got"
+            )
+
+
+async def test_sftp_without_its_package_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "asyncssh", None)
+    with pytest.raises(TransferError, match="asyncssh"):
+        await NetworkTransfer().download("sftp://user@127.0.0.1/x", tmp_path / "got")
