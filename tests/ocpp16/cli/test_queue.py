@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -169,6 +170,25 @@ def test_files_that_are_no_database_are_refused_by_name(tmp_path: Path, capsys: 
             captured = capsys.readouterr().err
             assert str(path) in captured and problem in captured
     assert not missing.exists()
+
+
+@pytest.mark.parametrize(
+    ("pragma", "problem"), [("application_id = 5", "no database of this charge point"), ("user_version = 99", "99")]
+)
+def test_databases_of_other_programs_and_versions_are_refused(
+    database: Path, capsys: pytest.CaptureFixture[str], pragma: str, problem: str
+) -> None:
+    connection = sqlite3.connect(database)
+    connection.execute(f"PRAGMA {pragma}")
+    connection.close()
+    for command in (["list"], ["drop", "--all"]):
+        assert main(["queue", *command, "--database", str(database)]) == 1
+        assert problem in capsys.readouterr().err
+
+
+def test_a_key_that_is_named_twice_counts_once(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["queue", "drop", "4", "3", "4", "--database", str(database)]) == 0
+    assert capsys.readouterr().out == "3 StartTransaction: dropped\n4 MeterValues: dropped\n"
 
 
 def test_transactions_are_listed_with_their_state(database: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -160,3 +160,24 @@ def test_the_ready_configurations_load() -> None:
     assert files
     for file in files:
         Configuration.load(file)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("MeterValuesSampledData", "Voltage,SoC"),
+        ("StopTxnSampledData", "Voltage,SoC"),
+        ("ConnectorPhaseRotation", "0.RST,1.RST"),
+        ("SupportedFeatureProfiles", "Core,RemoteTrigger"),
+    ],
+)
+def test_lists_longer_than_their_limit_are_warned_of_and_do_not_stop_the_start(
+    caplog: pytest.LogCaptureFixture, key: str, value: str
+) -> None:
+    def start(limit: int) -> str:
+        caplog.clear()
+        Configuration.load(document(Core={key: value, f"{key}MaxLength": limit}))
+        return caplog.text
+
+    assert f"Core.{key}: 2 items, but {key}MaxLength is 1; shorten the list or raise the limit" in start(1)
+    assert start(2) == ""
