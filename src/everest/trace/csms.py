@@ -88,7 +88,7 @@ class RecordedCsms:
         else:
             await asyncio.sleep(found.delay)
             answer = [found.result[0], message[1], *found.result[2:]]
-        self._deliver(line, json.dumps(answer))
+        self._deliver(line, json.dumps(answer, separators=(",", ":"), ensure_ascii=False))
 
     def _deliver(self, line: Line, text: str) -> None:
         if not line.closed:

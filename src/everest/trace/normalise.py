@@ -19,9 +19,12 @@ UPLOAD = re.compile(r"(diagnostics-<time>)[A-Za-z0-9]{6}")
 
 
 def plain(value: Any) -> Any:
-    """A value with every UUID and every time replaced by `<id>` and `<time>`, in keys, too; `timestamp` always."""
+    """A value with every UUID and every time replaced by `<id>` and `<time>`, in keys, too; `timestamp` always.
+
+    A negative `transaction_id` is one that the station made up while it was offline.
+    """
     if isinstance(value, dict):
-        return {plain(key): "<time>" if key == "timestamp" else plain(part) for key, part in value.items()}
+        return {plain(key): _member(key, part) for key, part in value.items()}
     if isinstance(value, list):
         return [plain(part) for part in value]
     if isinstance(value, str):
@@ -29,6 +32,14 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
+
+
+def _member(key: str, value: Any) -> Any:
+    if key == "timestamp":
+        return "<time>"
+    if key == "transaction_id" and str(value).startswith("-"):
+        return "<id>"
+    return plain(value)
 
 
 def normalise(said: Iterable[Statement]) -> list[Statement]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -85,10 +86,14 @@ class Replay:
     """Why the module ended by itself, if it did with an error."""
 
     def said(self) -> list[Statement]:
-        """What the module said; what came on external topics before anything was played to it is its own."""
-        end = self.world.end + GRACE
-        found = statements(self.trace, self.world.module_id, self.world.prefix, self.externals)
-        return [item for item in found if item.t <= end]
+        """What the module said; after the recording's end only what that still has on the same channel."""
+        recorded = Counter(item.channel for item in self.world.said(self.externals))
+        found: list[Statement] = []
+        for item in statements(self.trace, self.world.module_id, self.world.prefix, self.externals):
+            recorded[item.channel] -= 1
+            if item.t <= self.world.end or recorded[item.channel] >= 0:
+                found.append(item)
+        return found
 
     def compare(self, rules: list[Rule] | None = None) -> Comparison:
         """The recording's side against this one."""
