@@ -1,4 +1,4 @@
-"""ReserveNow and CancelReservation (OCPP 1.6 §5.3, §5.13; libocpp 3.12, 12.21).
+"""ReserveNow and CancelReservation (OCPP 1.6 §5.1, §5.13; libocpp 3.12, 12.21).
 
 Reservations themselves are kept, expired and matched by the integrator; here is only what the station answers.
 May import: context, availability, status_notifications. Must not import: other capabilities.

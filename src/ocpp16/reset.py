@@ -61,7 +61,7 @@ class Reset:
 
     async def _reset_station(self, reset_type: ResetType) -> None:
         """Let the integrator reset; again, ResetRetries times, if its callback fails, is late or returns False
-        (OCPP 1.6 §9.1.23)."""
+        (OCPP 1.6 §9.1)."""
         retries = int(self._context.configuration[keys.ResetRetries])
         for attempt in range(retries + 1):
             if attempt:

@@ -1,4 +1,4 @@
-"""Firmware updates, diagnostics and logs (OCPP 1.6 §4.4, §4.5, §5.10, §5.19; security whitepaper §4)."""
+"""Firmware updates, diagnostics and logs (OCPP 1.6 §4.4, §4.5, §5.9, §5.19; security whitepaper)."""
 
 from __future__ import annotations
 

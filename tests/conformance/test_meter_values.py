@@ -1,4 +1,4 @@
-"""Meter values: sampled, aligned to the clock, in the stop of a transaction (OCPP 1.6 §3.15, §4.7)."""
+"""Meter values: sampled, aligned to the clock, in the stop of a transaction (OCPP 1.6 §4.7, §4.10)."""
 
 from __future__ import annotations
 

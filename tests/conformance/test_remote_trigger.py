@@ -1,4 +1,4 @@
-"""TriggerMessage and ExtendedTriggerMessage (OCPP 1.6 §5.17, security whitepaper §5)."""
+"""TriggerMessage and ExtendedTriggerMessage (OCPP 1.6 §5.17, security whitepaper)."""
 
 from __future__ import annotations
 

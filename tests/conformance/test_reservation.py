@@ -1,4 +1,4 @@
-"""Reservations (OCPP 1.6 §5.3, §5.13), at the library and through the OCPP module."""
+"""Reservations (OCPP 1.6 §5.1, §5.13), at the library and through the OCPP module."""
 
 from __future__ import annotations
 
