@@ -101,9 +101,9 @@ def _payload(found: Address, data: Any) -> str:
         case "var":
             return _json(data.get("data"))
         case "cmd":
-            return f"{_json(data.get('args') or {})} from {data.get('origin')}"
+            return f"from {data.get('origin')}: {_json(data.get('args') or {})}"
         case "result":
-            return f"= {_json(result_of(data))} to {found.caller}"
+            return f"to {found.caller}: {_json(result_of(data))}"
     return f"{data.get('state')} {data.get('severity')} {data.get('message')}"
 
 
