@@ -112,6 +112,9 @@ class Energy:
         self.started = False
         self._tree: EnforcedLimits | None = None
         self._cap: LimitsReq | None = None
+        self.cable_A: float | None = None
+        """What the plugged in cable is made for; None: a fixed cable, or none that limits."""
+        self.phases_available = hardware.max_phases
         self._valid_until: float | None = None
 
     def announce(self) -> None:
@@ -172,20 +175,35 @@ class Energy:
             self._cap = limits
             self.refresh()
 
+    def plug_cable(self, amps: float | None) -> None:
+        """The coding of a plugged in cable was read; None: it does not limit."""
+        self.cable_A = amps
+        self.refresh()
+
+    def use_phases(self, count: int) -> None:
+        """So many phases are connected to the board."""
+        self.phases_available = max(1, count)
+        self.publish_limits(with_uuid=self.started)
+        self.refresh()
+
     def _expired(self) -> bool:
         return self._valid_until is not None and asyncio.get_running_loop().time() >= self._valid_until
 
     def _external(self) -> list[ScheduleReqEntry]:
-        """What limits this EVSE from outside now: its own external limits, and its share of the station's."""
+        """What limits this EVSE from outside now: own external limits, share of the station's, cable."""
         now = self._clock.now()
         entry = None
         if self.external.limits is not None:
             entry = active_entry(self.external.limits.schedule_import, now)
         found = [] if entry is None else [entry]
-        if self._cap is not None:
-            moment = timestamp(now)
-            found.append(ScheduleReqEntry(timestamp=moment, limits_to_root=self._cap, limits_to_leaves=LimitsReq()))
-        return found
+        more = [] if self._cap is None else [self._cap]
+        if self.cable_A is not None:
+            current = NumberWithSource(value=self.cable_A, source=f"{self._module_id}/cable")
+            more.append(LimitsReq(ac_max_current_A=current))
+        moment = timestamp(now)
+        return found + [
+            ScheduleReqEntry(timestamp=moment, limits_to_root=limits, limits_to_leaves=LimitsReq()) for limits in more
+        ]
 
     def _under_own_limits(self, budget: EnforcedLimits) -> EnforcedLimits:
         count = self.phase_count
@@ -213,7 +231,7 @@ class Energy:
 
     @property
     def phase_count(self) -> int:
-        return min(3 if self._machine.three_phases else 1, self.hardware.max_phases)
+        return min(3 if self._machine.three_phases else 1, self.hardware.max_phases, self.phases_available)
 
     def _limits(self, *, with_uuid: bool) -> Limits:
         return Limits(

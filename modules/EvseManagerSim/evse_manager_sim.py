@@ -23,7 +23,7 @@ from everest.contracts.interfaces.powermeter import PowermeterClient
 from everest.contracts.types.authorization import AuthorizationType, IdToken, IdTokenType, ProvidedIdToken
 from everest.contracts.types.board_support_common import ProximityPilot, ProximityPilotAmpacity
 from everest.contracts.types.energy import EnforcedLimits
-from everest.contracts.types.evse_board_support import HardwareCapabilities
+from everest.contracts.types.evse_board_support import HardwareCapabilities, HardwareCapabilitiesConnectorType
 from everest.contracts.types.evse_manager import EnableDisableSource, EVInfo, Limits, StopTransactionRequest
 from everest.contracts.types.evse_manager import EnableDisableSourceEnableSource as EnableSource
 from everest.contracts.types.evse_manager import EnableDisableSourceEnableState as EnableState
@@ -60,6 +60,12 @@ PayloadHandler = Callable[[str], Awaitable[None] | None]
 
 METER_PERIOD_S = 0.5
 OVER_CURRENT = "evse_manager/MREC4OverCurrentFailure"
+CABLES_A = {
+    ProximityPilotAmpacity.A_13: 13.0,
+    ProximityPilotAmpacity.A_20: 20.0,
+    ProximityPilotAmpacity.A_32: 32.0,
+    ProximityPilotAmpacity.A_63_3ph_70_1ph: 63.0,
+}
 WITHOUT_EFFECT = ("slac", "hlc", "imd", "over_voltage_monitor", "powersupply_DC")
 """Requirements that EVerest configurations connect and that are not used here."""
 
@@ -104,6 +110,7 @@ class EvseManagerSim(Module):
         self.token_provider = TokenProvider()
         self.provide("token_provider", self.token_provider)
         self._ev_info: EVInfo | None = None
+        self.socket = False
         self._connect_board()
         self._watch_others(context)
 
@@ -204,6 +211,8 @@ class EvseManagerSim(Module):
             self.queues.append(board.orders)
             bsp.on_capabilities(self._take_capabilities)
             bsp.on_request_stop_transaction(self._stop_requested)
+            bsp.on_ac_pp_ampacity(self._take_cable)
+            bsp.on_ac_nr_of_phases_available(self.energy.use_phases)
         elif self.bsp_ac is not None:
             board = BusBoardAC(self.bsp_ac, self.controller)
             self.queues.append(board.orders)
@@ -405,7 +414,12 @@ class EvseManagerSim(Module):
             return
         self._take_capabilities(msgspec.structs.replace(self.capabilities, **msgspec.structs.asdict(known)))
 
+    def _take_cable(self, cable: ProximityPilot) -> None:
+        """The cable of a socket limits the current (station 2.9); a fixed one is the board's own business."""
+        self.energy.plug_cable(CABLES_A.get(cable.ampacity) if self.socket else None)
+
     def _take_capabilities(self, capabilities: HardwareCapabilities) -> None:
+        self.socket = capabilities.connector_type is HardwareCapabilitiesConnectorType.IEC62196Type2Socket
         self.energy.hardware = hardware_of(capabilities, self.settings.number("ac_nominal_voltage"))
         self.evse.publish_hw_capabilities(capabilities)
         self.energy.publish_limits(with_uuid=self.energy.started)

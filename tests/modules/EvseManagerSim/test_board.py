@@ -169,6 +169,30 @@ async def test_a_board_behind_evse_board_support_drives_a_session_and_its_errors
         assert charger.last("TransactionFinished")["transaction_finished"]["reason"] == "EmergencyStop"
 
 
+@pytest.mark.parametrize(
+    ("connector", "ampacity", "offered"),
+    [
+        ("IEC62196Type2Socket", "A_20", 20.0),
+        ("IEC62196Type2Socket", "A_63_3ph_70_1ph", 32.0),
+        ("IEC62196Type2Socket", "None", 32.0),
+        ("IEC62196Type2Cable", "A_13", 32.0),
+    ],
+)
+async def test_the_cable_in_a_socket_limits_the_offer(connector: str, ampacity: str, offered: float) -> None:
+    async with Charger(connections={"bsp": [BOARD]}) as charger:
+        for command in ("enable", "pwm_on", "cp_state_X1", "cp_state_F", "allow_power_on"):
+            charger.answer(BOARD, command, lambda args: None)
+        capabilities = {**CAPABILITIES_AC, "max_current_A_import": 32.0, "supports_cp_state_E": False}
+        charger.publish(BOARD, "capabilities", {**capabilities, "connector_type": connector})
+        charger.publish(BOARD, "ac_pp_ampacity", {"ampacity": ampacity})
+        charger.publish(BOARD, "ac_nr_of_phases_available", 1)
+        await asyncio.sleep(1)
+        limits = charger.published("evse", "limits")[-1]
+        assert (limits["max_current"], limits["nr_of_phases_available"]) == (offered, 1)
+        enforced = charger.published("evse", "enforced_limits")[-1]["limits_root_side"]
+        assert enforced["ac_max_current_A"]["value"] == offered
+
+
 async def test_two_real_boards_at_once_are_refused_by_name() -> None:
     connections = {"bsp": ["one/main"], "bsp_ac": ["two/main"]}
     with pytest.raises(Exception, match="either bsp or bsp_ac") as failure:
