@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from ocpp16 import ChargePoint
+from ocpp16.connection.link import FRAMES_IN_A_ROW
 from ocpp16.documentation.broken_input import CALLRESULT, FLOOD, ID, TABLE, BrokenInput
 from ocpp16.router import MOST_WAITING, worth_saying
 from ocpp16.store.memory import MemoryStore
@@ -146,22 +148,59 @@ async def test_a_message_id_may_come_again_on_a_new_connection(caplog: pytest.Lo
 async def test_a_burst_of_frames_is_gone_through_in_order_and_nothing_is_forgotten(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Of all sorts; one in fifty is a CALL, since each of those costs an answer."""
+    """Of all sorts; every second one is a CALL, and has its answer."""
     caplog.set_level(logging.WARNING)
     sorts = [f'[3,"{ID}",{{}}]', f'[5,"{ID}"]', f'[4,"{ID}","GenericError","",{{}}]']
     async with booted() as (peer, station, _):
         starting = asyncio.create_task(station.on_transaction_started(1, "session-1", "TAG1", 100))
         for number in range(FLOOD):
-            call = number % 50 == 0
+            call = number % 2 == 0
             await peer.send(f'[2,"c{number}","GetLocalListVersion",{{}}]' if call else sorts[number % 3])
-        await peer.until(lambda: len(peer.answers) == FLOOD // 50)
+        await peer.until(lambda: len(peer.answers) == FLOOD // 2)
         await starting
         await peer.until(lambda: len(peer.said("StartTransaction")) == 1)
-        assert [answer[1] for answer in peer.answers] == [f"c{number}" for number in range(0, FLOOD, 50)]
+        assert [answer[1] for answer in peer.answers] == [f"c{number}" for number in range(0, FLOOD, 2)]
         assert len(peer.connections) == 1
         await peer.alive("next")
     assert len(caplog.records) < 200, "a flood of frames is no flood of log lines"
     assert "10000 times so far" in caplog.text
+
+
+async def test_a_flood_does_not_starve_the_rest_of_the_station() -> None:
+    async with booted() as (peer, station, _):
+        core = station._core
+        assert core is not None
+        turns, row, longest, received, answer = (
+            0,
+            Counter[int](),
+            Counter[str](),
+            core.router.received,
+            core.router._answer,
+        )
+
+        def turn() -> None:
+            nonlocal turns
+            turns += 1
+            loop.call_soon(turn)
+
+        def watched(frame: str | bytes, write: Any) -> None:
+            row[turns] += 1
+            longest["frames"] = max(longest["frames"], row[turns])
+            received(frame, write)
+
+        async def watched_answer(*arguments: Any) -> Any:
+            row[-turns] += 1
+            longest["answers"] = max(longest["answers"], row[-turns])
+            return await answer(*arguments)
+
+        core.router.received, core.router._answer = watched, watched_answer  # type: ignore[method-assign]
+        loop = asyncio.get_running_loop()
+        loop.call_soon(turn)
+        for number in range(5000):
+            await peer.send(f'[2,"c{number}","GetLocalListVersion",{{}}]')
+        await peer.until(lambda: len(peer.answers) == 5000)
+    assert longest["answers"] == 1
+    assert longest["frames"] <= FRAMES_IN_A_ROW
 
 
 async def test_calls_that_wait_are_bounded_by_reading_no_more_of_them() -> None:

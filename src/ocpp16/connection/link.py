@@ -14,6 +14,7 @@ May import: backoff, errors, ports, tasks. Must not import: websocket, any capab
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Awaitable, Callable
 from typing import ParamSpec, Protocol
@@ -36,6 +37,9 @@ NETWORK_RETRY_WAIT = 2.0
 
 CLOSE_TIMEOUT = 5.0
 """Seconds the closing handshake may go on in the background; nobody waits for it."""
+
+FRAMES_IN_A_ROW = 50
+"""Frames that are taken before others have their turn, when so many have come at once that none is waited for."""
 
 _PING_CHECK = 1.0
 
@@ -196,9 +200,11 @@ class Link:
         pings = self._tasks.spawn(self._ping(connection), name="ping")
         try:
             _tell(self._handler.on_connected, connection)
-            while True:
+            for number in itertools.count(1):
                 _tell(self._handler.on_frame, await connection.receive())
                 await self._handler.ready_for_frame()
+                if number % FRAMES_IN_A_ROW == 0:
+                    await asyncio.sleep(0)
         except ConnectionLost as error:
             logger.warning("The connection is lost: %s", error)
         except Exception:
