@@ -176,6 +176,8 @@ class Connection:
                 reason = error.reason if isinstance(error, WireError) else str(error)
                 self.context.bus.deviations.warn(envelope.topic, f"value dropped: {reason}")
                 return None
+            if self.context.inspector is not None:
+                self.context.inspector.variable(envelope.topic, self.interface, variable, text)
             if not looked_at:
                 looked_at = True
                 self._look_at(envelope.topic, text, type)

@@ -21,6 +21,7 @@ from everest.runtime.own_config import OwnConfig
 if TYPE_CHECKING:
     from everest.runtime.connection import Connection
     from everest.runtime.global_errors import GlobalErrors
+    from everest.runtime.inspection import Inspector
     from everest.runtime.module import Module
     from everest.runtime.provider import Provider
     from everest.runtime.validation import Validator
@@ -28,13 +29,17 @@ if TYPE_CHECKING:
 
 @dataclass
 class ModuleContext:
-    """Everything one module run shares; `validator` is there when `validate_schema` is on."""
+    """Everything one module run shares.
+
+    `validator` is there when `validate_schema` is on, `inspector` when tolerated deviations are to be reported.
+    """
 
     deployment: Deployment
     bus: Bus
     clock: Clock
     request_exit: Callable[[int], None]
     validator: Validator | None = None
+    inspector: Inspector | None = None
     providers: dict[str, Provider] = field(default_factory=dict)
     connections: dict[str, list[Connection]] = field(default_factory=dict)
     global_errors: GlobalErrors | None = None

@@ -119,13 +119,16 @@ class Provider:
         try:
             if self.context.validator is not None:
                 self.context.validator.check_arguments(self.implementation.interface, name, request.args)
-            return decode_arguments(name, command.arguments, request.args)
+            values = decode_arguments(name, command.arguments, request.args)
         except SchemaValidationError as error:
             self.context.bus.deviations.warn(topic, str(error))
             raise
         except PayloadError as error:
             self.context.bus.deviations.warn(topic, f"unusable arguments: {error}")
             raise MessageParsingError(f"arguments of {name}: {error}") from None
+        if self.context.inspector is not None:
+            self.context.inspector.arguments(topic, self.implementation.interface, name, request.args)
+        return values
 
     def _result(self, name: str, command: Command, request: wire.CommandRequest, result: Any) -> bytes:
         """The reply's bytes. Errors: SchemaValidationError (strict mode), TypeError when the handler broke its type."""

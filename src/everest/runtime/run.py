@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -32,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 ModuleSource: TypeAlias = Callable[[ModuleContext], Module] | Path
 
+REPORT_DEVIATIONS = "EV_REPORT_DEVIATIONS"
+"""Environment variable: what peers send beyond their definitions is named in the log, and taken all the same."""
 FAREWELL_TIMEOUT = 3.0
 """Seconds for `Module.shutdown` and for sending what is queued; the manager kills after 5 (bus 2.8)."""
 
@@ -166,6 +169,10 @@ class ModuleRun:
             from everest.runtime.validation import Validator
 
             context.validator = Validator(deployment.interfaces, deployment.types)
+        elif os.environ.get(REPORT_DEVIATIONS, "") not in ("", "0"):
+            from everest.runtime.inspection import Inspector
+
+            context.inspector = Inspector(deployment, self._bus.deviations)
         for requirement, fulfillments in deployment.configuration.connections.items():
             if requirement in deployment.manifest.requires:
                 context.connections[requirement] = [Connection(context, item) for item in fulfillments]

@@ -23,6 +23,14 @@ from everest.runtime.model import CommandDefinition, InterfaceDefinition
 NO_RESULT = {"type": "null"}
 
 
+class PlacedError(SchemaValidationError):
+    """A failure that has a place and a broken rule, without the value: `place` is the same for every such message."""
+
+    def __init__(self, text: str, place: str) -> None:
+        super().__init__(text)
+        self.place = place
+
+
 class Validator:
     """Checks JSON text; every failure is a SchemaValidationError with place and reason."""
 
@@ -77,7 +85,10 @@ class Validator:
         try:
             validator.validate(value)
         except jsonschema_rs.ValidationError as error:
-            raise SchemaValidationError(f"{what}: {_path(error.instance_path)}: {error.message}") from None
+            place = _path(error.instance_path)
+            rule = str(error.schema_path[-1]) if error.schema_path else "schema"
+            general = re.sub(r"\[\d+\]", "[]", place)
+            raise PlacedError(f"{what}: {place}: {error.message}", f"{what}: {general}: {rule}") from None
         except ValueError as error:
             raise SchemaValidationError(f"{what}: cannot be checked: {error}") from None
 

@@ -327,7 +327,8 @@ def build_command_result(call_id: str, origin: str, retval: Any) -> bytes:
 
 def build_command_error(call_id: str, origin: str, error: CommandError) -> bytes:
     """A failed reply: the class of `error` names the type on the wire (bus 3.2)."""
-    kind = type(error).__name__ if type(error).__name__ in COMMAND_ERRORS else "HandlerException"
+    names = (kind.__name__ for kind in type(error).__mro__)
+    kind = next((name for name in names if name in COMMAND_ERRORS), "HandlerException")
     failure = {"__everest__error_msg": str(error), "__everest__error_type": kind}
     return build("CmdResult", {"data": {"error": failure, "id": call_id, "origin": origin}, "type": "result"})
 
