@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -94,3 +95,25 @@ def test_a_missing_configuration_ends_with_status_1(tmp_path: Path, capsys: pyte
     with pytest.raises(SystemExit) as help_:
         main(["charge-point", "--help"])
     assert help_.value.code == 1
+
+
+def test_a_logging_configuration_is_read_and_a_wrong_one_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "logging.ini"
+    file.write_text("[Core]\nDisableLogging=false\n")
+    assert main(["charge-point", "--conf", "none.json", "--logconf", str(file)]) == 1
+    assert f"{file}: no logging configuration of Python" in capsys.readouterr().err
+    log = tmp_path / "station.log"
+    file.write_text(
+        "[loggers]\nkeys=root,quiet\n[handlers]\nkeys=file\n[formatters]\nkeys=\n"
+        "[logger_root]\nhandlers=\n[logger_quiet]\nqualname=test.quiet\nhandlers=file\n"
+        f"[handler_file]\nclass=FileHandler\nargs=({str(log)!r},)\n"
+    )
+    before = logging.getLogger().handlers[:]
+    try:
+        assert main(["charge-point", "--conf", "none.json", "--logconf", str(file)]) == 1
+    finally:
+        logging.getLogger().handlers[:] = before
+    assert "none.json" in capsys.readouterr().err
+    assert log.exists()
