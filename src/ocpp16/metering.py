@@ -159,7 +159,7 @@ class Metering:
             await self._until_boundary(interval)
             self._aligned.fired()
             wanted = self._context.configuration[keys.MeterValuesAlignedData]
-            for connector in self._context.connectors:
+            for connector in (0, *self._context.connectors):
                 await self._send(connector, wanted, ReadingContext.Sample_Clock)
 
     async def _until_boundary(self, interval: int) -> None:

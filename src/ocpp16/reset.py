@@ -49,12 +49,13 @@ class Reset:
     async def _reset(self, reset_type: ResetType) -> None:
         """Evaluated when the stop calls have been made, and at each StopTransaction.conf (libocpp 12.2)."""
         try:
-            for transaction in self._transactions.all_active():
+            running = self._transactions.all_active()
+            for transaction in running:
                 self._context.log.info("Reset stops the transaction on connector %d", transaction.connector)
                 await self._context.callbacks.ask(
                     "stop_transaction", transaction.connector, REASONS[reset_type], default=False
                 )
-            await self._wait_for_end()
+            await self._wait_for_end({transaction.session_id for transaction in running})
             await self._reset_station(reset_type)
         finally:
             self._requested = False
@@ -70,19 +71,22 @@ class Reset:
                 return
             self._context.log.error("Reset failed, attempt %d of %d", attempt + 1, retries + 1)
 
-    async def _wait_for_end(self) -> None:
+    async def _wait_for_end(self, sessions: set[str]) -> None:
         limit = int(self._context.configuration[keys.WaitForStopTransactionsOnResetTimeout])
         try:
             async with asyncio.timeout(limit):
-                while not self._all_ended():
+                while not self._all_ended(sessions):
                     self._ended.clear()
                     await self._ended.wait()
         except TimeoutError:
             self._context.log.warning("Reset goes on after %d s although transactions have not ended", limit)
 
-    def _all_ended(self) -> bool:
+    def _all_ended(self, sessions: set[str]) -> bool:
+        """No transaction runs, and those that this reset has ended are acknowledged. One that ended before may wait
+        for its answer as long as it likes: it is stored."""
         charging = any(self._statuses[c].state is ChargePointStatus.Charging for c in self._context.connectors)
-        return not charging and not self._transactions.unacknowledged()
+        sessions.update(transaction.session_id for transaction in self._transactions.all_active())
+        return not charging and all(self._transactions.get(session) is None for session in sessions)
 
     def _transaction_acknowledged(self, transaction: Transaction) -> None:
         self._ended.set()

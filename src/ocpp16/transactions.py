@@ -96,10 +96,6 @@ class Transactions:
     def all_active(self) -> list[Transaction]:
         return [transaction for transaction in self._open.values() if transaction.active]
 
-    def unacknowledged(self) -> bool:
-        """Whether any transaction runs, or waits for its StopTransaction.conf."""
-        return bool(self._open)
-
     def find(self, transaction_id: int) -> Transaction | None:
         """An active transaction by the id of the CSMS; the newest where it gave an id twice."""
         found = [t for t in self.all_active() if t.row.transaction_id == transaction_id]

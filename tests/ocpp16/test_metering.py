@@ -104,6 +104,15 @@ async def test_clock_aligned_values_come_at_the_quarter_hour_for_all_connectors_
     assert [v["sampledValue"][0]["context"] for v in data] == ["Sample.Clock"]
 
 
+async def test_a_meter_of_the_whole_station_has_its_clock_aligned_values_too() -> None:
+    async with Station(ClockAlignedDataInterval=900) as station:
+        await station.boot()
+        await station.read_meter(1, 1)
+        await station.read_meter(5000, 0)
+        await settled(900)
+    assert [p["connectorId"] for p in station.csms.requests("MeterValues")] == [0, 1]
+
+
 async def test_clock_aligned_values_follow_a_clock_that_is_set() -> None:
     async with Station(ClockAlignedDataInterval=3600) as station:
         await station.boot()

@@ -143,3 +143,18 @@ async def test_a_reset_that_fails_is_tried_again_as_often_as_reset_retries_says(
         await settled(300)
         assert len(station.asked_for("reset")) == attempts
         assert await station.csms.call("Reset", {"type": "Hard"}) == {"status": "Accepted"}
+
+
+async def test_a_stop_that_waited_for_its_answer_before_does_not_delay_a_reset() -> None:
+    async with Station() as station:
+        await station.boot()
+        allow(station)
+        await station.begin()
+        await settled()
+        station.csms.answers["StopTransaction"] = SILENCE
+        await station.end()
+        await station.charge_point.on_session_stopped(1, "session-1")
+        await settled()
+        await station.csms.call("Reset", {"type": "Hard"})
+        await settled(0.1)
+        assert station.asked_for("reset") == [[ResetType.Hard]]
