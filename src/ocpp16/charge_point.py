@@ -138,6 +138,7 @@ class ChargePoint(Registration, EventHandlers, Information, ProtocolMethods):
         effects = {
             "AuthorizationKey": network.authorization_key_changed,
             "SecurityProfile": network.security_profile_changed,
+            "WebSocketPingInterval": network.ping_interval_changed,
         }
         core = Core(context, answers, self._connectors, self._readings, effects)
         network.attach(core)

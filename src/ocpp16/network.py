@@ -102,16 +102,24 @@ class Network:
         (self._manager or self._link).connect()
 
     def disconnect(self) -> None:
+        self._log_line("Disconnecting")
         (self._manager or self._link).disconnect()
 
     def reconnect(self) -> None:
+        self._log_line("Reconnecting")
         (self._manager or self._link).reconnect()
 
     async def close(self, *, silently: bool) -> None:
         """End the connection; `silently` asks no callback, as at the end of the process (libocpp 12.1)."""
         self._silent = silently
+        self._log_line("Disconnecting")
         if self._manager is None:
             await self._link.close(patience=0.0 if silently else STOP_PATIENCE)
+
+    def _log_line(self, text: str) -> None:
+        """A system line of the message log about a connection that is open (libocpp 8.2)."""
+        if self._context.dispatcher.online:
+            self._context.message_log.system(text)
 
     # --- dialling ---------------------------------------------------------------------------------------------------
 
@@ -215,6 +223,10 @@ class Network:
             observer.frame(frame, sent=True)
 
         return write
+
+    def ping_interval_changed(self) -> None:
+        """The link reads the interval at each use."""
+        self._log_line("WebSocketPingInterval changed")
 
     # --- changed credentials ----------------------------------------------------------------------------------------
 
