@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import logging
 import os
+import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,7 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter, instead of the trace's"
     )
     parser.add_argument("--differences", type=Path, help="YAML list of accepted differences")
+    parser.add_argument("--until", type=float, metavar="SECONDS", help="only the first so many seconds of the trace")
     parser.add_argument("--real-time", action="store_true", help="at the pace of the recording")
     parser.add_argument("--save", type=Path, metavar="FILE", help="write what passed in the replay as a trace")
     parser.add_argument("--verbose", "-v", action="store_true", help="show the module's log")
@@ -107,23 +108,37 @@ def _record(arguments: argparse.Namespace, console: Console) -> int:
         def started() -> None:
             console.print(f"recording {broker.address} into {arguments.trace}; Ctrl-C ends it")
 
-        with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(
-                record(
-                    broker,
-                    writer.write,
-                    seconds=arguments.seconds,
-                    until_topic=arguments.until_topic,
-                    started=started,
-                )
-            )
+        recording = record(
+            broker, writer.write, seconds=arguments.seconds, until_topic=arguments.until_topic, started=started
+        )
+        asyncio.run(_until_signal(recording))
     console.print(f"{writer.count} records in {arguments.trace}")
     return 0
+
+
+async def _until_signal(work: Coroutine[Any, Any, None]) -> None:
+    """Do the work; SIGINT and SIGTERM end it in order, also in the background of a script, where Ctrl-C is ignored."""
+    task = asyncio.ensure_future(work)
+    stopped = asyncio.Event()
+
+    def stop() -> None:
+        stopped.set()
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not stopped.is_set():
+            raise
 
 
 def _replay(arguments: argparse.Namespace, console: Console) -> int:
     logging.basicConfig(level=logging.INFO if arguments.verbose else logging.CRITICAL, stream=sys.stderr)
     trace, folder = records.load(arguments.trace), module_folder(arguments.into)
+    if arguments.until is not None:
+        trace = [record for record in trace if record.t - trace[0].t <= arguments.until]
     rules = differences.load(arguments.differences) if arguments.differences else []
     name = arguments.trace.name.partition(".")[0]
     with tempfile.TemporaryDirectory(prefix="everest-trace-") as scratch:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from everest.trace import BusMessage, cli, load, save
+from tests.support.mosquitto import EXECUTABLE, running_mosquitto
 
 TRACES = Path(__file__).parents[2] / "traces"
 BOOT = TRACES / "own" / "boot.jsonl.gz"
@@ -117,3 +121,26 @@ def test_mistakes_are_one_line_and_status_2(words: list[str], said: str, capsys:
     assert error.startswith("everest-trace: ")
     assert said in error
     assert error.count("\n") == 1
+
+
+def test_only_the_beginning_is_replayed_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["replay", str(SESSION), "--into", "Auth"])
+    whole = int(capsys.readouterr().out.split()[1])
+    assert cli.main(["replay", str(SESSION), "--into", "Auth", "--until", "1.5"]) == 0
+    assert 0 < int(capsys.readouterr().out.split()[1]) < whole
+
+
+@pytest.mark.mosquitto
+@pytest.mark.skipif(EXECUTABLE is None, reason="mosquitto is not on PATH")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_recording_in_order(tmp_path: Path, number: signal.Signals) -> None:
+    words = [sys.executable, "-u", "-m", "everest.trace", "record", str(tmp_path / "t.jsonl.gz")]
+    with running_mosquitto(tmp_path) as broker:
+        where = ["--host", broker.host, "--port", str(broker.port)]
+        with subprocess.Popen([*words, *where], stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("recording ")
+            process.send_signal(number)
+            assert process.wait(30) == 0
+            assert "0 records in" in process.stdout.read()
+    assert load(tmp_path / "t.jsonl.gz") == []
