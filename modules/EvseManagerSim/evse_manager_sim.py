@@ -131,7 +131,9 @@ class EvseManagerSim(Module):
         if self.settings.text("meter_signing") == "dummy":
             return FixedTexts(config, self.settings.connector_id)
         name = self.settings.text("ocmf_key") or f"{self.info.id}_ocmf_key.pem"
-        return OcmfSigner(load_key(Path.cwd() / name), f"{config.meter_id}_{self.settings.connector_id}")
+        return OcmfSigner(
+            load_key(Path.cwd() / name), f"{config.meter_id}_{self.settings.connector_id}", dc=self.settings.dc
+        )
 
     def _bus_meter(self) -> BusMeter | None:
         """The meter on the car's side bills, else the one on the grid's side, else the simulated one (station 2.1)."""

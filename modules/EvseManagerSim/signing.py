@@ -82,9 +82,10 @@ class OcmfSigner:
 
     paged = True
 
-    def __init__(self, key: ec.EllipticCurvePrivateKey, meter_serial: str) -> None:
+    def __init__(self, key: ec.EllipticCurvePrivateKey, meter_serial: str, *, dc: bool = False) -> None:
         self._key = key
         self._serial = meter_serial
+        self._current_type = "DC" if dc else "AC"
         self._method = OCMF_METHODS[key.curve.name]
         encoded = key.public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -102,7 +103,8 @@ class OcmfSigner:
     def _signed(
         self, readings: list[tuple[str, Reading]], request: TransactionReq | None, page: int
     ) -> SignedMeterValue:
-        payload = json.dumps(_payload(readings, request, page, self._serial), separators=(",", ":"))
+        payload = json.dumps(self._payload(readings, request, page), separators=(",", ":"))
+        payload = payload.replace("|", "\\u007c")  # the bar divides the document's sections
         signature = self._key.sign(payload.encode(), ec.ECDSA(hashes.SHA256()))
         proof = json.dumps({"SA": self._method, "SD": signature.hex().upper()}, separators=(",", ":"))
         return SignedMeterValue(
@@ -112,22 +114,22 @@ class OcmfSigner:
             public_key=self.public_key,
         )
 
-
-def _payload(
-    readings: list[tuple[str, Reading]], request: TransactionReq | None, page: int, serial: str
-) -> dict[str, Any]:
-    """The signed part of an OCMF document (OCMF 1.x, "Data Section")."""
-    return {
-        "FV": "1.0",
-        "GI": "EVSE simulation",
-        "GS": serial,
-        "PG": f"T{page}",
-        "MV": "simulated",
-        "MM": "simulated",
-        "MS": serial,
-        **(_identification(request) if request is not None else {"IS": False, "IF": [], "IT": "NONE", "ID": ""}),
-        "RD": [_row(kind, reading) for kind, reading in readings],
-    }
+    def _payload(
+        self, readings: list[tuple[str, Reading]], request: TransactionReq | None, page: int
+    ) -> dict[str, Any]:
+        """The signed part of an OCMF document (OCMF 1.x, "Data Section")."""
+        nobody: dict[str, Any] = {"IS": False, "IF": [], "IT": "NONE", "ID": ""}
+        return {
+            "FV": "1.0",
+            "GI": "EVSE simulation",
+            "GS": self._serial,
+            "PG": f"T{page}",
+            "MV": "simulated",
+            "MM": "simulated",
+            "MS": self._serial,
+            **(nobody if request is None else _identification(request)),
+            "RD": [_row(kind, reading, self._current_type) for kind, reading in readings],
+        }
 
 
 def _identification(request: TransactionReq) -> dict[str, Any]:
@@ -146,7 +148,7 @@ def _identification(request: TransactionReq) -> dict[str, Any]:
     return found
 
 
-def _row(kind: str, reading: Reading) -> dict[str, Any]:
+def _row(kind: str, reading: Reading, current_type: str) -> dict[str, Any]:
     """One reading; time with three decimals, a comma, the zone and `S` for a synchronized clock."""
     return {
         "TM": f"{reading.at},000+0000 S",
@@ -154,7 +156,7 @@ def _row(kind: str, reading: Reading) -> dict[str, Any]:
         "RV": round(reading.total_Wh / 1000.0, 3),
         "RI": OBIS_IMPORT_TOTAL,
         "RU": "kWh",
-        "RT": "AC",
+        "RT": current_type,
         "ST": "G",
     }
 

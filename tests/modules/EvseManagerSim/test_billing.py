@@ -233,7 +233,7 @@ async def test_ocmf_documents_are_signed_with_the_published_key_and_survive_a_re
         finished = charger.last("TransactionFinished")["transaction_finished"]
         begin = verified(started["signed_meter_value"], key)
         end = verified(finished["signed_meter_value"], key)
-        assert [row["TX"] for row in begin["RD"]] == ["B"]
+        assert [(row["TX"], row["RT"]) for row in begin["RD"]] == [("B", "AC")]
         assert [row["TX"] for row in end["RD"]] == ["B", "E"]
         assert end["RD"][1]["RV"] * 1000 == finished["meter_value"]["energy_Wh_import"]["total"] > 0
         assert (begin["ID"], begin["IT"], begin["CI"]) == ("TAG1", "ISO14443", "DE*PNX*E1234567*1")
@@ -247,6 +247,31 @@ async def test_ocmf_documents_are_signed_with_the_published_key_and_survive_a_re
         numbers = [int(page.removeprefix("T")) for page in pages]
         assert numbers == sorted(set(numbers))
         assert numbers[0] > int(end["PG"].removeprefix("T"))
+
+
+@virtual
+async def test_a_dc_meter_signs_as_one_and_an_end_without_known_begin_is_signed_alone(tmp_path: Path) -> None:
+    config: dict[str, Any] = {"meter_signing": "OCMF", "ocmf_key": str(tmp_path / "meter.pem"), "charge_mode": "DC"}
+    async with Charger(**config) as charger:
+        await asyncio.sleep(1)
+        (key,) = charger.published("powermeter", "public_key_ocmf")
+        answer = await charger.call("powermeter", "stop_transaction", {"transaction_id": "unknown"})
+        assert answer["status"] == "OK"
+        assert "start_signed_meter_value" not in answer
+        request = {
+            "evse_id": "1",
+            "transaction_id": "barred",
+            "identification_status": "ASSIGNED",
+            "identification_flags": [],
+            "identification_type": "LOCAL",
+            "identification_data": "A|B",
+        }
+        await charger.call("powermeter", "start_transaction", {"value": request})
+        barred = await charger.call("powermeter", "stop_transaction", {"transaction_id": "barred"})
+        assert verified(barred["signed_meter_value"], key)["ID"] == "A|B"
+        end = verified(answer["signed_meter_value"], key)
+        assert [(row["TX"], row["RT"]) for row in end["RD"]] == [("E", "DC")]
+        assert end["IS"] is False
 
 
 def test_a_key_file_is_made_for_its_owner_alone_and_read_again(tmp_path: Path) -> None:
