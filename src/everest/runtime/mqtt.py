@@ -1,22 +1,23 @@
 """The bus over a real MQTT broker: aiomqtt, MQTT 5, TCP or unix socket (bus 1.2).
 
 Lives here: `MqttTransport`. It never reconnects: a lost broker is `BrokerLost`, which ends the process (bus 1.2).
-Outgoing messages pass one sender that keeps program order and holds at most `WINDOW` unconfirmed publications, which is
-what a broker with default limits accepts (receive maximum 20). Above `INBOX_LIMIT` of messages that nobody takes the
-socket is not read, so that the broker holds the rest. May not be imported here: wire, modules.
+Outgoing messages leave in program order with at most `WINDOW` unconfirmed publications, which is what a broker with
+default limits accepts (receive maximum 20). Above `INBOX_LIMIT` of messages that nobody takes the socket is not read,
+so that the broker holds the rest. May not be imported here: wire, modules.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import socket
+import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Any, NamedTuple, cast
 
 import aiomqtt
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -91,10 +92,12 @@ class _Inbox(asyncio.Queue[aiomqtt.Message]):
 class _Client(aiomqtt.Client):
     """aiomqtt's client with a socket that may be left unread for a while.
 
-    Besides, a socket that was closed meanwhile is not registered for writing: otherwise the loop logs a traceback (bad
-    file descriptor) now and then when the broker goes away.
+    Besides, a socket is written to without a detour over the selector, and one that was closed meanwhile is not
+    registered for writing: otherwise the loop logs a traceback (bad file descriptor) when the broker goes away.
     """
 
+    confirmed: Callable[[int], None]
+    _thread = 0
     _unread: Any = None
     _glance: asyncio.TimerHandle | None = None
 
@@ -134,6 +137,8 @@ class _Client(aiomqtt.Client):
         super()._on_socket_close(client, userdata, sock)
 
     def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:
+        """Write at the next turn of the loop; only a socket that takes no more is waited for."""
+
         def write() -> None:
             try:
                 client.loop_write()
@@ -141,11 +146,28 @@ class _Client(aiomqtt.Client):
                 if not self._disconnected.done():
                     self._disconnected.set_exception(error)
 
-        def register() -> None:
-            if sock.fileno() >= 0:
+        def write_or_wait() -> None:
+            write()
+            if client.want_write() and sock.fileno() >= 0:
                 self._loop.add_writer(sock.fileno(), write)
 
-        self._loop.call_soon_threadsafe(register)
+        if threading.get_ident() == self._thread:
+            self._loop.call_soon(write_or_wait)
+        else:
+            self._loop.call_soon_threadsafe(write_or_wait)
+
+    def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any) -> None:
+        self.confirmed(mid)
+
+    def send(self, message: _Outgoing) -> int:
+        """Hand a message to the client; `confirmed` is called with the number returned when the broker has it.
+
+        Errors: ValueError for a topic or payload that MQTT cannot carry, aiomqtt.MqttError.
+        """
+        info = self._client.publish(message.topic, message.payload, message.qos, message.retain)
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            raise aiomqtt.MqttCodeError(info.rc, "could not publish")
+        return info.mid
 
 
 class MqttTransport:
@@ -158,12 +180,10 @@ class MqttTransport:
         self._client: _Client | None = None
         self._inbox = _Inbox()
         self._outbox: deque[_Outgoing] = deque()
-        self._more = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._window = asyncio.Semaphore(WINDOW)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._underway: set[asyncio.Task[None]] = set()
+        self._underway: set[int] = set()
         self._lost: BrokerLost | None = None
         self._closed = False
 
@@ -186,6 +206,8 @@ class MqttTransport:
             socket_options=() if self._socket_path else (NODELAY,),
         )
         client.pending_calls_threshold = 10 * WINDOW
+        client.confirmed = self._confirmed
+        client._thread = threading.get_ident()
         try:
             await client.__aenter__()
         except (aiomqtt.MqttError, ValueError, OSError) as error:
@@ -193,7 +215,7 @@ class MqttTransport:
         self._client = client
         self._inbox.too_much = client.pause
         self._start(self._watch(client), "mqtt watch")
-        self._start(self._send(client), "mqtt sender")
+        self._send()
 
     def _start(self, coroutine: Any, name: str) -> None:
         task = asyncio.get_running_loop().create_task(coroutine, name=name)
@@ -258,32 +280,26 @@ class MqttTransport:
             return
         self._outbox.append(_Outgoing(topic, payload, qos, retain))
         self._idle.clear()
-        self._more.set()
+        self._send()
 
-    async def _send(self, client: aiomqtt.Client) -> None:
-        """The one sender: tasks begin in the order of their creation, so publications leave in program order."""
-        while True:
-            while self._outbox:
-                await self._window.acquire()
-                task = asyncio.create_task(self._publish(client, self._outbox.popleft()), name="mqtt publish")
-                self._underway.add(task)
-                task.add_done_callback(self._sent)
-            self._more.clear()
-            await self._more.wait()
-
-    async def _publish(self, client: aiomqtt.Client, message: _Outgoing) -> None:
-        try:
-            await client.publish(message.topic, message.payload, message.qos, message.retain, timeout=math.inf)
-        except aiomqtt.MqttError as error:
-            self._lose(error)
-        except ValueError as error:
-            logging.getLogger(__name__).error("cannot publish on %r: %s", message.topic, error)
-
-    def _sent(self, task: asyncio.Task[None]) -> None:
-        self._underway.discard(task)
-        self._window.release()
+    def _send(self) -> None:
+        """Hand over what the window allows, in program order."""
+        if self._client is None or self._closed or self._lost is not None:
+            return
+        while self._outbox and len(self._underway) < WINDOW:
+            message = self._outbox.popleft()
+            try:
+                self._underway.add(self._client.send(message))
+            except aiomqtt.MqttError as error:
+                self._lose(error)
+            except ValueError as error:
+                logging.getLogger(__name__).error("cannot publish on %r: %s", message.topic, error)
         if not self._outbox and not self._underway:
             self._idle.set()
+
+    def _confirmed(self, number: int) -> None:
+        self._underway.discard(number)
+        self._send()
 
     async def flush(self) -> None:
         await self._idle.wait()
@@ -295,10 +311,9 @@ class MqttTransport:
             return
         self._closed = True
         self._inbox.changed.set()
-        tasks = [*self._tasks, *self._underway]
-        for task in tasks:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._client is not None and self._lost is None:
             try:
                 await self._client.__aexit__(None, None, None)

@@ -288,9 +288,9 @@ async def test_what_was_in_the_file_keeps_its_listener_its_order_and_every_byte(
             expected += [(topic, text)] + ([("second", text)] if number % 3 == 2 else [])
         await until(lambda: it.bus.backlog.spooled > 0)
         gate.set()
-        await until(lambda: len(heard) == len(expected))
+        await until(lambda: len(heard) == len(expected) and it.bus.backlog.queues == {})
         assert heard == expected
-        assert it.bus.backlog.queues == {} and it.bus.backlog._size == 0
+        assert it.bus.backlog._size == 0
 
 
 @needs_mosquitto[0]
