@@ -102,7 +102,8 @@ class Availability:
         self._wanted.update(dict.fromkeys(connectors, availability))
 
     async def _order(self, connector: int, availability: AvailabilityType) -> None:
-        """Carry a change out: connector 0 changes its own state, the others are told by the integrator's answer."""
+        """Carry a change out: connector 0 changes its own state, the others are told by the integrator's `on_disabled`.
+        A connector that stays in service says so, as its end of session was not told (libocpp 12.3)."""
         self._ordered[connector] = availability
         if connector == 0:
             event = (
@@ -112,7 +113,10 @@ class Availability:
             )
             self._statuses.submit(0, event)
         name = "enable_evse" if availability is _OPERATIVE else "disable_evse"
-        await self._context.callbacks.ask(name, connector, default=False)
+        carried_out = await self._context.callbacks.ask(name, connector, default=False)
+        stays = not carried_out and availability is _INOPERATIVE
+        if stays and connector != 0 and self._statuses[connector].state is ChargePointStatus.Available:
+            self._statuses.tell(connector)
 
     # --- scheduled changes ------------------------------------------------------------------------------------------
 

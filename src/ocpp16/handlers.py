@@ -18,6 +18,7 @@ from ocpp16.errors import UsageError
 from ocpp16.measurement import Measurement, SignedMeterValue
 from ocpp16.messages import (
     AvailabilityStatus,
+    AvailabilityType,
     ChangeAvailabilityRequest,
     ChangeAvailabilityResponse,
     ChargePointStatus,
@@ -101,7 +102,10 @@ class EventHandlers:
             return
         async with core.turn(connector):
             if core.statuses[connector].state not in (ChargePointStatus.Reserved, ChargePointStatus.Unavailable):
-                core.statuses.submit(connector, _E.BecomeAvailable)
+                if core.availability.scheduled(connector) is AvailabilityType.Inoperative:
+                    core.statuses.submit_silently(connector, _E.BecomeAvailable)
+                else:
+                    core.statuses.submit(connector, _E.BecomeAvailable)
             core.availability.run_scheduled(connector)
             core.context.message_log.session_ended(session_id)
 

@@ -47,6 +47,14 @@ class StatusNotifications:
         if self._connectors[connector].apply(event, info):
             self._report_change(connector, info)
 
+    def submit_silently(self, connector: int, event: ConnectorEvent) -> None:
+        """Feed an event whose report would be overtaken at once by that of another change; see `tell`."""
+        self._connectors[connector].apply(event)
+
+    def tell(self, connector: int) -> None:
+        """Report the present state, unless that is what was reported last."""
+        self._report_change(connector, None)
+
     def force_unavailable(self, connector: int) -> None:
         """The ordered change to Inoperative has been carried out (libocpp 12.3)."""
         if self._connectors[connector].force_unavailable():

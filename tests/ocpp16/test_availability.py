@@ -94,7 +94,18 @@ async def test_a_preparing_connector_is_busy_and_changes_at_the_end_of_its_sessi
         await station.charge_point.on_session_stopped(1, "s")
         await settled()
     assert station.asked == [("disable_evse", 1)]
-    assert station.csms.statuses(1)[-1] == "Unavailable"
+    assert station.csms.statuses(1) == ["Available", "Preparing", "Unavailable"], "no Available in between"
+
+
+async def test_a_connector_that_cannot_be_taken_out_of_service_is_available_after_its_session() -> None:
+    async with Station() as station:
+        await station.boot()
+        station.charge_point.register_disable_evse_callback(station._note("disable_evse", False))
+        await station.charge_point.on_session_started(1, "s", "EVConnected")
+        await station.csms.call("ChangeAvailability", {"connectorId": 1, "type": "Inoperative"})
+        await station.charge_point.on_session_stopped(1, "s")
+        await settled()
+    assert station.csms.statuses(1) == ["Available", "Preparing", "Available"]
 
 
 async def test_a_newer_request_replaces_a_scheduled_one() -> None:
