@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import re
@@ -52,7 +53,7 @@ def main() -> None:
     lines = [line for line in run().split("\n") if line.strip()]
     # What comes of itself at the start would push the session out of the picture.
     lines = [line for line in lines if not re.search(r"SecurityEvent|StatusNotification +ok|MeterValues +ok", line)]
-    console = Console(record=True, width=WIDTH, file=open(os.devnull, "w", encoding="utf-8"), force_terminal=True)
+    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     console.print(Text.from_ansi("$ make run\n" + "\n".join(lines[:LINES])), soft_wrap=False, no_wrap=True, crop=True)
     svg = console.export_svg(title="everest-ocpp16")
     # No font from elsewhere: the reader's own monospace one.
