@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from everest.trace import differences, records
+from everest.trace import differences, jump_loop, records
 from everest.trace.replay import replay
 
-pytestmark = pytest.mark.looptime
 HERE = Path(__file__).parent
 MODULES = HERE.parents[1] / "modules"
 RULES = differences.load(HERE / "own" / "differences.yaml")
@@ -19,9 +18,9 @@ RECORDINGS = sorted(path.name.partition(".")[0] for path in (HERE / "own").glob(
 
 @pytest.mark.parametrize("module", ["Auth", "OCPP", "System"])
 @pytest.mark.parametrize("name", RECORDINGS)
-async def test_a_module_says_what_it_said(name: str, module: str, tmp_path: Path) -> None:
+def test_a_module_says_what_it_said(name: str, module: str, tmp_path: Path) -> None:
     trace = records.load(HERE / "own" / f"{name}.jsonl.gz")
-    replayed = await replay(trace, MODULES / module, tmp_path, config=CONFIG.get(module))
+    replayed = jump_loop.run(replay(trace, MODULES / module, tmp_path, config=CONFIG.get(module)))
     assert replayed.failure is None
     found = replayed.compare([rule for rule in RULES if rule.concerns(name, module)])
     assert found.differences == []

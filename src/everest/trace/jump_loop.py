@@ -1,6 +1,7 @@
 """An event loop whose clock jumps: it never sleeps, it goes on to the next timer as soon as nothing else can happen.
 
-For replays from the command line; tests use looptime. Blocking work in the loop's executor is waited for.
+For replays. Time stands still while blocking work in the loop's executors is under way, so that a replay on a busy
+machine says the same as on an idle one.
 May not be imported here: anything of this project.
 """
 
