@@ -343,7 +343,6 @@ class SessionMachine:
         self.transaction = self.authorized = False
         self.state = State.Finished
         self._entered = now
-        self._drive = BoardDrive(self.times)
         self._effects.append(Enter(State.Finished))
 
     def _end_transaction(self) -> None:

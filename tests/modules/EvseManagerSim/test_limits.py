@@ -117,6 +117,8 @@ async def test_own_limits_hold_under_an_energy_manager_too() -> None:
         await charger.limit(entry(amps(9.0)))
         await asyncio.sleep(0.9)
         assert (charger.offered, charger.enforced["ac_max_current_A"]["source"]) == (9.0, "ocpp")
+        await charger.tree(13.0)
+        assert charger.offered == 9.0
         await charger.tree(7.0)
         assert (charger.offered, charger.enforced["ac_max_current_A"]["source"]) == (7.0, "tree")
         await asyncio.sleep(11)

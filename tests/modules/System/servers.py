@@ -27,6 +27,10 @@ class Served:
     break_after: list[int] = field(default_factory=list)
     received: dict[str, bytes] = field(default_factory=dict)
     asked: list[Any] = field(default_factory=list)
+    tells_length: bool = True
+    refuses_ranges: bool = False
+    sent: list[int] = field(default_factory=list)
+    """How much of each body was meant to be sent (http)."""
     port: int = 0
 
 
@@ -54,11 +58,17 @@ async def http(served: Served, context: ssl.SSLContext | None = None) -> AsyncIt
 
 def _answer(served: Served, headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
     served.asked.append(headers.get("range"))
+    if served.refuses_ranges and "range" in headers:
+        writer.write(b"HTTP/1.1 416 Range Not Satisfiable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        return
     begin = 0
     if served.ranges and "range" in headers and headers.get("if-range") == served.etag:
         begin = int(headers["range"].removeprefix("bytes=").rstrip("-"))
     body = served.content[begin:]
-    lines = ["HTTP/1.1 206 Partial Content" if begin else "HTTP/1.1 200 OK", f"Content-Length: {len(body)}"]
+    served.sent.append(len(body))
+    lines = ["HTTP/1.1 206 Partial Content" if begin else "HTTP/1.1 200 OK"]
+    if served.tells_length:
+        lines.append(f"Content-Length: {len(body)}")
     if begin:
         lines.append(f"Content-Range: bytes {begin}-{len(served.content) - 1}/{len(served.content)}")
     if served.etag is not None:

@@ -42,7 +42,7 @@ def serving(scheme: str, served: Served, context: ssl.SSLContext) -> contextlib.
     return servers.ftp(served, context, implicit=scheme == "ftps")
 
 
-def fault_of(served: Served, scheme: str) -> list[Any]:
+def resumed(served: Served, scheme: str) -> list[Any]:
     """What a resumed download asked for: Range headers, or REST commands."""
     if scheme.startswith("http"):
         return [asked for asked in served.asked if asked is not None]
@@ -76,7 +76,8 @@ async def test_a_broken_download_goes_on_where_it_stopped(
         assert 0 < there <= HALF
         await network.download(location, target)
         assert target.read_bytes() == CONTENT
-        assert fault_of(served, scheme) == [f"bytes={there}-" if scheme.startswith("http") else f"REST {there}"]
+        assert served.sent[1:] in ([], [len(CONTENT) - there])
+        assert resumed(served, scheme) == [f"bytes={there}-" if scheme.startswith("http") else f"REST {there}"]
 
 
 @pytest.mark.parametrize("change", [{"etag": '"v2"'}, {"etag": None}, {"etag": 'W/"v1"'}, {"ranges": False}])
@@ -93,6 +94,43 @@ async def test_a_file_that_may_have_changed_is_fetched_anew(change: dict[str, An
         served.content = CONTENT[::-1]
         await network.download(location, target)
         assert target.read_bytes() == CONTENT[::-1]
+
+
+async def test_a_validator_that_is_gone_is_forgotten(tmp_path: Path) -> None:
+    target = tmp_path / "got"
+    async with servers.http(Served(break_after=[HALF, HALF // 2])) as served:
+        network = NetworkTransfer()
+        location = f"http://127.0.0.1:{served.port}/firmware"
+        with pytest.raises(TransferError):
+            await network.download(location, target)
+        served.etag, served.content = None, CONTENT[::-1]
+        with pytest.raises(TransferError):
+            await network.download(location, target)
+        served.etag, served.content = servers.ETAG, CONTENT
+        await network.download(location, target)
+        assert target.read_bytes() == CONTENT
+
+
+async def test_a_part_that_the_server_does_not_take_up_is_given_up(tmp_path: Path) -> None:
+    target = tmp_path / "got"
+    async with servers.http(Served(break_after=[HALF], refuses_ranges=True)) as served:
+        network = NetworkTransfer()
+        location = f"http://127.0.0.1:{served.port}/firmware"
+        for message in ("RemoteProtocolError", "416"):
+            with pytest.raises(TransferError, match=message):
+                await network.download(location, target)
+        await network.download(location, target)
+        assert target.read_bytes() == CONTENT
+
+
+async def test_a_body_without_a_length_is_bounded_too(tmp_path: Path) -> None:
+    async with servers.http(Served(tells_length=False)) as served:
+        location = f"http://127.0.0.1:{served.port}/firmware"
+        with pytest.raises(TransferError, match="larger than"):
+            await NetworkTransfer(Limits(max_bytes=HALF)).download(location, tmp_path / "got")
+        assert (tmp_path / "got").stat().st_size <= HALF
+        await NetworkTransfer().download(location, tmp_path / "got")
+        assert (tmp_path / "got").read_bytes() == CONTENT
 
 
 async def test_another_network_transfer_does_not_go_on_with_a_strangers_part(tmp_path: Path) -> None:
@@ -152,6 +190,10 @@ async def test_a_file_goes_both_ways_over_sftp_and_goes_on_after_a_break(tmp_pat
         os.utime(root / "firmware", (found.st_atime, int(found.st_mtime)))
         await network.download(location, target)
         assert target.read_bytes() == CONTENT  # only the second half was fetched
+        target.write_bytes(CONTENT[:HALF])
+        network._validators[location, target] = "another file"
+        await network.download(location, target)
+        assert target.read_bytes() == (root / "firmware").read_bytes()
         await network.upload(source, f"sftp://user:12345@127.0.0.1:{port}/logs.tar.gz")
         assert (root / "logs.tar.gz").read_bytes() == CONTENT
         for bad in (f"sftp://user:wrong@127.0.0.1:{port}/firmware", f"sftp://user:12345@127.0.0.1:{port}/nowhere"):
