@@ -61,6 +61,8 @@ STORE_CLOSE_TIMEOUT = 5.0
 LONGEST_SLEEP = 30.0
 """Retry times are wall-clock times: look at the clock again at least this often, it may have been set."""
 
+Changes = Sequence[Change] | Callable[[], Sequence[Change]]
+
 SendFrame = Callable[[str, str], Awaitable[None]]
 """Writes one frame (text, action name for the log) to the open connection; raises `ConnectionLost`."""
 
@@ -210,10 +212,11 @@ class MessageDispatcher:
         request: Request,
         *,
         session_id: str | None = None,
-        with_changes: Sequence[Change] = (),
+        with_changes: Changes = (),
         before_accepted: bool = False,
     ) -> QueuedMessage | None:
-        """Queue a request; returns when it and `with_changes` are on disk, in one commit.
+        """Queue a request; returns when it and `with_changes` are on disk, in one commit. Changes that an answer may
+        overtake while this waits are given as a function: it is called when they are handed to the store.
 
         None if the rules drop the message (a normal one while offline or not accepted); `with_changes` is written all
         the same. `before_accepted` marks triggered messages, which may go out before the CSMS has accepted the station.
@@ -228,7 +231,7 @@ class MessageDispatcher:
         return await asyncio.shield(storing)
 
     async def _enqueue(
-        self, request: Request, session_id: str | None, with_changes: Sequence[Change], before_accepted: bool
+        self, request: Request, session_id: str | None, with_changes: Changes, before_accepted: bool
     ) -> QueuedMessage | None:
         queueable = self._queueable(request.action)
         boot = request.action == queue.BOOT_NOTIFICATION
@@ -239,8 +242,8 @@ class MessageDispatcher:
             online=self._send is not None,
             accepted=self._accepted,
         )
-        changes = list(with_changes)
         message = await self._message(request, session_id) if entering else None
+        changes = list(with_changes() if callable(with_changes) else with_changes)
         if message is not None and queueable:
             changes.insert(0, PutMessage(message))
         if changes:

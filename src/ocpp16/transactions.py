@@ -243,10 +243,18 @@ class Transactions:
                 meter_stop=meter_stop, time_end=timestamp, id_tag_end=id_tag_end, stop_reason=reason
             )
             request = self._stop_request(row, recorded)
-            changes = [PutTransaction(row)]
-            await self._context.dispatcher.enqueue(request, session_id=row.session_id, with_changes=changes)
+            # The answer to StartTransaction.req may come while this is being stored: its id must not be written over.
+            await self._context.dispatcher.enqueue(
+                request, session_id=row.session_id, with_changes=lambda: [PutTransaction(transaction.row)]
+            )
         except StoreError:
-            transaction.row, transaction.active = before, True
+            transaction.active = True
+            transaction.change(
+                meter_stop=before.meter_stop,
+                time_end=before.time_end,
+                id_tag_end=before.id_tag_end,
+                stop_reason=before.stop_reason,
+            )
             raise
         for listener in self.on_ended:
             listener(transaction)

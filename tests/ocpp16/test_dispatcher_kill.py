@@ -92,7 +92,8 @@ STATION = """
         ended = replace(hooks.rows[session], meter_stop=number + 100, time_end=NOW)
         hooks.rows[session] = ended
         stop = StopTransactionRequest(meter_stop=number + 100, timestamp=NOW, transaction_id=-number)
-        await dispatcher.enqueue(stop, session_id=session, with_changes=[PutTransaction(ended)])
+        # As the charge point does: the start may be answered while this is being stored.
+        await dispatcher.enqueue(stop, session_id=session, with_changes=lambda: [PutTransaction(hooks.rows[session])])
 
     async def send(frame, action):
         print(frame, flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from ocpp16 import SignedMeterValue, StoreError, UsageError
 from ocpp16.messages import Reason
+from ocpp16.store.memory import MemoryStore
 from tests.support.ocpp16_station import SILENCE, Station, settled
 
 pytestmark = pytest.mark.looptime
@@ -498,3 +500,39 @@ async def test_power_loss_reports_no_less_than_a_meter_values_that_left_before_t
         assert station.csms.requests("MeterValues")[0]["meterValue"][0]["sampledValue"][0]["value"] == "600.00"
         await station.kill_and_restart()
     assert station.csms.requests("StopTransaction")[0]["meterStop"] == 600
+
+
+async def test_an_id_that_comes_while_the_stop_is_being_stored_is_not_written_over() -> None:
+    class SlowStore(MemoryStore):
+        def __init__(self) -> None:
+            super().__init__()
+            self.ready = asyncio.Event()
+            self.ready.set()
+
+        async def next_key(self) -> int:
+            await self.ready.wait()
+            return await super().next_key()
+
+    store = SlowStore()
+    async with Station(store=store) as station:
+        await station.boot()
+        answered = asyncio.Event()
+
+        async def answer(_payload: Any) -> Any:
+            await answered.wait()
+            return {"idTagInfo": {"status": "Accepted"}, "transactionId": 17}
+
+        station.csms.answers["StartTransaction"] = answer
+        await station.begin()
+        await settled(0.1)
+        store.ready.clear()
+        stopping = asyncio.create_task(station.end())
+        await settled(0.1)
+        answered.set()
+        await settled(0.1)
+        station.csms.answers["StopTransaction"] = SILENCE
+        store.ready.set()
+        await stopping
+        row = await store.transaction("session-1")
+    assert row is not None
+    assert (row.transaction_id, row.meter_stop) == (17, 1100)
