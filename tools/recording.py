@@ -1,6 +1,6 @@
 """Renews docs/run.svg, the picture of `make run` in the README: a real run at a terminal, drawn by rich.
 
-    .venv/bin/python tools/recording.py
+.venv/bin/python tools/recording.py
 """
 
 from __future__ import annotations
