@@ -12,7 +12,6 @@ have been refused (`tolerate_call_errors` for scenarios whose point is a refusal
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,10 +20,9 @@ from typing import Any, Self
 
 from everest.demo.csms import CentralSystem
 from ocpp16 import ChargePoint, Configuration, ErrorInfo, Measurement, PhaseValues, Powermeter
-from ocpp16.configuration import keys
 from ocpp16.messages import ChargePointErrorCode, Reason
+from tests.support.ocpp_configuration import ocpp_configuration
 
-ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 10.0
 """How long a scenario waits for what must come."""
 
@@ -57,10 +55,9 @@ ANSWERS: dict[str, Any] = {
 
 def configuration(csms: CentralSystem, **replaced: Any) -> Configuration:
     """config-sil.json with keys replaced by name; every profile that this version has is active."""
-    base = json.loads((ROOT / "config" / "ocpp" / "config-sil.json").read_text(encoding="utf-8"))
-    base["Internal"] |= {"CentralSystemURI": csms.url, "LogMessagesFormat": []}
-    base.setdefault("LocalAuthListManagement", {})
     changes: dict[str, Any] = {
+        "CentralSystemURI": csms.url,
+        "LogMessagesFormat": [],
         "RetryBackoffWaitMinimum": 0,
         "RetryBackoffRandomRange": 0,
         "MeterValueSampleInterval": 0,
@@ -71,9 +68,7 @@ def configuration(csms: CentralSystem, **replaced: Any) -> Configuration:
         "ReserveConnectorZeroSupported": True,
         "StopTxnSampledData": "",
     }
-    for key, value in (changes | replaced).items():
-        base.setdefault(keys.TABLE[key].section, {})[key] = value
-    return Configuration.load(base)
+    return Configuration.load(ocpp_configuration(changes | replaced))
 
 
 def reading(energy: float) -> Measurement:

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from everest.demo.csms import CentralSystem
 from everest.runtime.testing import ModuleBench
+from tests.support.ocpp_configuration import ocpp_configuration
 
 ROOT = Path(__file__).resolve().parents[2]
 TIME = "2026-03-01T12:00:00.000Z"
@@ -76,13 +77,13 @@ class OcppBench:
         self._play_peers()
 
     def _write_configuration(self, keys: dict[str, Any]) -> None:
-        base = json.loads((ROOT / "config/ocpp/config-sil.json").read_text(encoding="utf-8"))
-        changes = {"CentralSystemURI": self.csms.url, "MeterValueSampleInterval": 0, "RetryBackoffWaitMinimum": 1}
-        changes |= {"RetryBackoffRandomRange": 0} | keys
-        for key, value in changes.items():
-            section = next((name for name, present in base.items() if key in present), None)
-            base[section or ("Internal" if key.startswith("Retry") else "Core")][key] = value
-        (self.folder / "ocpp.json").write_text(json.dumps(base), encoding="utf-8")
+        quick = {
+            "CentralSystemURI": self.csms.url,
+            "MeterValueSampleInterval": 0,
+            "RetryBackoffWaitMinimum": 1,
+            "RetryBackoffRandomRange": 0,
+        }
+        (self.folder / "ocpp.json").write_text(json.dumps(ocpp_configuration(quick | keys)), encoding="utf-8")
 
     def _play_peers(self) -> None:
         for evse, connector_ids in self._connectors.items():

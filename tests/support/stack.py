@@ -20,6 +20,7 @@ import aiomqtt
 import yaml
 
 from everest.demo.commands import Publish, parse
+from tests.support.ocpp_configuration import ocpp_configuration
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 40.0
@@ -28,9 +29,8 @@ START_SECONDS = 40.0
 def station_config(folder: Path, csms_url: str, **changes: Any) -> Path:
     """Write the default stack with a quick OCPP configuration into `folder` and return its path.
 
-    `changes` are OCPP configuration values by key, put into whichever section has them (`Core` for new ones).
+    `changes` are OCPP configuration values by key.
     """
-    base = json.loads((ROOT / "config/ocpp/config-sil.json").read_text(encoding="utf-8"))
     quick = {
         "CentralSystemURI": csms_url,
         "MeterValueSampleInterval": 1,
@@ -38,12 +38,7 @@ def station_config(folder: Path, csms_url: str, **changes: Any) -> Path:
         "RetryBackoffRandomRange": 0,
         "TransactionMessageRetryInterval": 1,
     }
-    for key, value in {**quick, **changes}.items():
-        section = next((name for name, keys in base.items() if key in keys), None)
-        if section is None:
-            section = "Internal" if key.startswith(("Retry", "Log", "Central")) else "Core"
-        base[section][key] = value
-    (folder / "ocpp.json").write_text(json.dumps(base), encoding="utf-8")
+    (folder / "ocpp.json").write_text(json.dumps(ocpp_configuration({**quick, **changes})), encoding="utf-8")
     stack = yaml.safe_load((ROOT / "manifest.yaml").read_text(encoding="utf-8"))
     stack["active_modules"]["ocpp"]["config_module"]["ChargePointConfigPath"] = str(folder / "ocpp.json")
     path = folder / "stack.yaml"
