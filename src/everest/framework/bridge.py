@@ -153,7 +153,7 @@ class Bridge(Module):
 
     # --- configuration -----------------------------------------------------------------------------------------------
 
-    async def on_config_change(self, scope: str, parameter: str, callback: ChangeCallback) -> None:
+    async def decide_config_change(self, scope: str, parameter: str, callback: ChangeCallback) -> None:
         """Have `callback(new value)` decide about changes; returns when the broker has confirmed."""
 
         async def decide(value: str) -> Verdict:

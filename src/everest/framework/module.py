@@ -224,7 +224,7 @@ class Module:
         `impl_id` is `"!module"` for parameters of the module. The handler answers `{"status": "Accepted" | "Rejected" |
         "RebootRequired", "reason": text}`; anything else counts as Rejected, an exception too.
         """
-        self._life.run(self._bridge.on_config_change, impl_id, param_name, handler)
+        self._life.run(self._bridge.decide_config_change, impl_id, param_name, handler)
 
     # --- properties --------------------------------------------------------------------------------------------------
 
