@@ -224,3 +224,11 @@ async def test_the_station_is_driven_by_hand_at_a_terminal(tmp_path: Path) -> No
         assert "\x1b[" in shown, "colours at a terminal"
         os.write(terminal, b"unplug 1\n")
         await read_until(terminal, "session is over")
+
+
+async def test_a_csms_that_nobody_answers_for_is_told_and_the_refused_card_named(tmp_path: Path) -> None:
+    status, output = await run(tmp_path, "--in-process", "--csms", "ws://127.0.0.1:1/nobody")
+    assert status == 1
+    assert "the CSMS has not accepted the station yet" in output
+    assert "the card was Rejected; there is no CSMS to ask" in output
+    assert "Traceback" not in output

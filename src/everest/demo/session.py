@@ -73,7 +73,19 @@ class Session:
         await self._expect(event, more_than=before)
 
     async def _expect(self, event: str, *, more_than: int = 0) -> None:
-        seen = await self._watch.until(lambda: self._watch.count(EVSE, event) > more_than, seconds=STEP_SECONDS)
-        if not seen:
-            last = self._watch.tokens[-1]["status"] if self._watch.tokens else "no card seen"
-            raise SessionFailed(f"no {event} within {STEP_SECONDS:.0f} s (last card status: {last})")
+        def settled() -> bool:
+            return self._watch.count(EVSE, event) > more_than or self._refused() is not None
+
+        await self._watch.until(settled, seconds=STEP_SECONDS)
+        if self._watch.count(EVSE, event) > more_than:
+            return
+        refused = self._refused()
+        if refused is not None:
+            hint = "" if self._watch.registered else "; there is no CSMS to ask, and offline this card is not known"
+            raise SessionFailed(f"the card was {refused}{hint}")
+        raise SessionFailed(f"no {event} within {STEP_SECONDS:.0f} s")
+
+    def _refused(self) -> str | None:
+        """The status of the card if it was refused."""
+        status = self._watch.tokens[-1]["status"] if self._watch.tokens else None
+        return status if status in ("Rejected", "TimedOut", "Withdrawn") else None
