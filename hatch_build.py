@@ -15,6 +15,7 @@ LAYOUT = {
     "types": f"{PREFIX}/share/everest/types",
     "errors": f"{PREFIX}/share/everest/errors",
     "modules": f"{PREFIX}/libexec/everest/modules",
+    "scenarios": f"{PREFIX}/share/everest/scenarios",
     "config": f"{PREFIX}/etc/everest",
     "manifest.yaml": f"{PREFIX}/etc/everest/default.yaml",
 }

@@ -20,6 +20,7 @@ ROOMS = (
     "everest.manager",
     "everest.trace",
     "everest.demo",
+    "everest.scenario",
 )
 
 ALLOWED: dict[str, set[str]] = {
@@ -30,6 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "everest.manager": {"everest.runtime"},
     "everest.trace": {"everest.runtime", "everest.manager"},
     "everest.demo": {"everest.runtime", "everest.manager", "everest.trace"},
+    "everest.scenario": {"everest.runtime", "everest.manager", "everest.trace"},
     "everest.runtime": set(),
     "evse_security": set(),
     "ocpp16": {"evse_security"},

@@ -53,12 +53,12 @@ def attach(module: OCPP, world: World) -> None:
     """Put the recording in place of clock, chance and websocket."""
 
     async def dial(_options: ConnectionOptions) -> Connection:
-        return _Connection(await world.csms.dial())
+        return LineConnection(await world.csms.dial())
 
     module.replaced = {"clock": world.clock, "randomness": _Repeatable(), "dialer": dial}
 
 
-class _Connection:
+class LineConnection:
     """`ocpp16.ports.Connection` over a recorded line; pings are always answered."""
 
     subprotocol: str | None = "ocpp1.6"

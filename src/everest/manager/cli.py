@@ -35,6 +35,7 @@ from everest.runtime.mqtt import MqttTransport
 
 logger = logging.getLogger(__name__)
 
+COMMANDS = "everest.manager.commands"
 
 DIALECT = "wire dialect: B (default) of current EVerest, A of 2026.02 and older"
 NO_WARM_PARENT = "start each Python module by itself instead of forking it from one warm parent"
@@ -136,12 +137,27 @@ def main(arguments: Sequence[str] | None = None, *, prefix: str | None = None) -
             from everest.manager.new import main as new_main
 
             return new_main(words[1:])
+        if (command := extra_command(words)) is not None:
+            return command(words[1:])
         return manage(parse(words))
     except ManagerError as error:
         report(error)
         return 1
     except KeyboardInterrupt:
         return 1
+
+
+def extra_command(words: Sequence[str]) -> Callable[[list[str]], int] | None:
+    """A sub-command that a package adds by the entry point group `everest.manager.commands`; None if there is none.
+
+    The entry point names a function that takes the words after the sub-command and returns the exit status.
+    """
+    if not words or words[0].startswith("-"):
+        return None
+    for entry in importlib.metadata.entry_points(group=COMMANDS, name=words[0]):
+        command: Callable[[list[str]], int] = entry.load()
+        return command
+    return None
 
 
 def set_up_logging(log_config: Path | None = None) -> None:

@@ -18,7 +18,7 @@ from everest.manager.errors import BootError
 from everest.manager.lifecycle import ModuleExited
 from everest.manager.model import Manifest, ModuleConfig
 from everest.manager.settings import Settings
-from everest.runtime import Clock, Transport, run_module
+from everest.runtime import Clock, Module, Transport, run_module
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +30,8 @@ class TaskLauncher:
     settings: Settings
     transport: Callable[[], Transport]
     clock: Clock | None = None
+    created: Callable[[Module], None] = lambda _module: None
+    """Called with each new instance, before its `init`."""
     _folders: dict[str, Path] = field(default_factory=dict)
     _tasks: dict[str, asyncio.Task[int]] = field(default_factory=dict)
 
@@ -52,6 +54,7 @@ class TaskLauncher:
                 prefix=self.settings.everest_prefix,
                 external_prefix=self.settings.external_prefix,
                 clock=self.clock,
+                created=self.created,
             ),
             name=module.printable,
         )

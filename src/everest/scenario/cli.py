@@ -1,0 +1,103 @@
+"""`everest-manager scenario FILE...`: plays scenario files, tells a verdict per step, ends with status 0 or 1."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from everest.manager import paths
+from everest.manager.cli import Parser
+from everest.manager.errors import BootError
+from everest.scenario import reading, report
+from everest.scenario.model import Outcome, Scenario
+from everest.scenario.run import play
+
+
+def build_parser() -> Parser:
+    parser = Parser(
+        prog="everest-manager scenario",
+        description="Plays scenario files on a simulated station and judges each step.",
+    )
+    add = parser.add_argument
+    add("files", nargs="*", metavar="FILE", help="a scenario file, a folder of them, or the name of one of --list")
+    add("--virtual", action="store_true", help="virtual time: waiting costs nothing, no socket is opened")
+    add("--junit", type=Path, metavar="FILE", help="write the verdicts as JUnit XML")
+    add("--check", action="store_true", help="read the files and tell what is wrong with them, play nothing")
+    add("--list", action="store_true", help="name the scenarios that ship")
+    add("--state-dir", type=Path, metavar="DIR", help="keep the station's files in DIR/<name> (default: thrown away)")
+    add("--verbose", action="store_true", help="show the log of the station, too")
+    return parser
+
+
+def main(words: Sequence[str]) -> int:
+    """Returns 0 if every step of every scenario passed, else 1. Raises ManagerError."""
+    parser = build_parser()
+    arguments = parser.parse_args(words)
+    if arguments.list:
+        for file in shipped():
+            say(f"{file.stem:36} {reading.load(file).name}")
+        return 0
+    if not arguments.files:
+        parser.error("no scenario file is named")
+    scenarios = [reading.load(file) for name in arguments.files for file in found(name)]
+    if arguments.check:
+        return 0
+    if not arguments.verbose:
+        logging.disable(logging.CRITICAL)
+    try:
+        outcomes = [one(scenario, arguments.virtual, arguments.state_dir) for scenario in scenarios]
+    finally:
+        logging.disable(logging.NOTSET)
+    if arguments.junit is not None:
+        write(arguments.junit, outcomes)
+    passed = sum(outcome.passed for outcome in outcomes)
+    say(f"{passed} of {len(outcomes)} scenarios passed")
+    return 0 if passed == len(outcomes) else 1
+
+
+def one(scenario: Scenario, virtual: bool, state_dir: Path | None) -> Outcome:
+    """Play one scenario and tell it as it goes."""
+    say(f"{scenario.name} ({scenario.file})")
+    with TemporaryDirectory(prefix="everest-scenario-") as scratch:
+        folder = Path(scratch) if state_dir is None else (state_dir / scenario.file.stem).absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        outcome = play(scenario, folder, virtual=virtual, told=lambda verdict: say(report.line(verdict)))
+    say(report.summary(outcome))
+    return outcome
+
+
+def write(path: Path, outcomes: Sequence[Outcome]) -> None:
+    try:
+        report.write_junit(path, outcomes)
+    except OSError as error:
+        raise BootError(f"--junit {path} cannot be written: {error.strerror}; name another file") from error
+
+
+def shipped() -> list[Path]:
+    """The scenarios of this checkout or installed package."""
+    return sorted((paths.resolve().data_dir / "scenarios").glob("*.yaml"))
+
+
+def found(name: str) -> list[Path]:
+    """The files that a word of the command line names. Raises BootError."""
+    path = Path(name).absolute()
+    if path.is_dir():
+        files = sorted(path.glob("*.yaml"))
+        if not files:
+            raise BootError(f"there are no scenario files (*.yaml) in {path}")
+        return files
+    if path.is_file():
+        return [path]
+    for file in shipped():
+        if file.stem == name:
+            return [file]
+    raise BootError(f"there is no scenario {name}; name a file, or one of --list")
+
+
+def say(text: str) -> None:
+    """One line for whoever looks on."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

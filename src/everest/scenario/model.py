@@ -1,0 +1,106 @@
+"""A scenario as values: what a file says, checked. Pure.
+
+Lives here: `Scenario`, `Station`, `Step`, `Verdict`. Reading is in reading.py, playing in player.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Step:
+    """One item of `steps`. `kind` is its leading key, `value` what stands there, `options` the keys beside it."""
+
+    kind: str
+    value: Any
+    options: dict[str, Any]
+    file: Path
+    line: int
+    number: int
+    """From 1."""
+
+    @property
+    def title(self) -> str:
+        """One line for people: `expect StatusNotification connectorId=1 status=Preparing`."""
+        parts = [self.kind, _short(self.value)]
+        parts += [_short(value) if key == "with" else f"{key} {_short(value)}" for key, value in self.options.items()]
+        return " ".join(part for part in parts if part)
+
+
+@dataclass(frozen=True)
+class Station:
+    """Which station is played on."""
+
+    config: str | None = None
+    """A config file of the manager or the name of one; None: the default stack."""
+    ocpp: dict[str, Any] = field(default_factory=dict)
+    """OCPP configuration keys that differ from the configuration of the stack."""
+    modules: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Parameters by module id; `{name}` or `{implementation: {name}}`."""
+
+
+@dataclass(frozen=True)
+class Csms:
+    """What the central system knows at the start."""
+
+    tags: dict[str, Any] = field(default_factory=dict)
+    """Id tag -> status or idTagInfo; others are Accepted."""
+    answers: dict[str, Any] = field(default_factory=dict)
+    """Action -> payload that is answered instead of the ordinary one."""
+    network: str = "online"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One file."""
+
+    file: Path
+    name: str
+    description: str
+    seed: int
+    start: str
+    """Wall-clock time at the beginning, in virtual time (RFC 3339)."""
+    station: Station
+    csms: Csms
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a step. `problem` is empty when it passed, `seconds` are those of the loop's clock."""
+
+    step: Step
+    seconds: float
+    problem: str = ""
+    skipped: bool = False
+
+    @property
+    def passed(self) -> bool:
+        return not self.problem and not self.skipped
+
+
+@dataclass
+class Outcome:
+    """What became of a scenario."""
+
+    scenario: Scenario
+    verdicts: list[Verdict] = field(default_factory=list)
+    failure: str = ""
+    """Why the station could not be played on, apart from the steps."""
+
+    @property
+    def passed(self) -> bool:
+        return not self.failure and all(verdict.passed for verdict in self.verdicts)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{key}={_short(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return "[" + ", ".join(_short(item) for item in value) + "]"
+    if value is True:
+        return ""
+    return str(value)

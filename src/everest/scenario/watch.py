@@ -1,0 +1,77 @@
+"""What passes on the bus, in a memory that expectations look into.
+
+Lives here: `Watch`: variables (session events among them) and errors of an in-memory broker; who waits is woken by
+each news, those of the central system included.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from everest.runtime.memory import MemoryBroker, Published
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Heard:
+    """One message of a module. `kind` is `var` or `error`; `name` the variable or the error type."""
+
+    module_id: str
+    implementation_id: str
+    kind: str
+    name: str
+    value: Any
+
+    @property
+    def place(self) -> str:
+        return f"{self.module_id}/{self.implementation_id}/{self.name}"
+
+    @property
+    def told(self) -> str:
+        """For messages to people."""
+        if self.name == "session_event":
+            return str(self.value["event"])
+        return f"{self.name} {self.value['state']}" if self.kind == "error" else str(self.value)
+
+
+class Watch:
+    """`bus` grows; `until` waits for a look that finds something."""
+
+    def __init__(self, prefix: str = "everest/") -> None:
+        self.bus: list[Heard] = []
+        self._base = f"{prefix}modules/"
+        self._news = asyncio.Event()
+
+    def listen(self, broker: MemoryBroker) -> None:
+        broker.watch(self._take)
+
+    def news(self) -> None:
+        """Something has happened: who waits looks again."""
+        self._news.set()
+
+    def _take(self, message: Published) -> None:
+        parts = message.topic.removeprefix(self._base).split("/", 4)
+        if not message.topic.startswith(self._base) or len(parts) != 5 or parts[1] != "impl":
+            return
+        module_id, _, implementation_id, kind, name = parts
+        if kind not in ("var", "error"):
+            return
+        data = json.loads(message.payload)["data"]
+        self.bus.append(Heard(module_id, implementation_id, kind, name, data["data"] if kind == "var" else data))
+        self.news()
+
+    async def until(self, look: Callable[[], T | None], within: float) -> T | None:
+        """What `look` finds, as soon as it finds something; None when the time is over."""
+        try:
+            async with asyncio.timeout(within):
+                while (found := look()) is None:
+                    self._news.clear()
+                    await self._news.wait()
+                return found
+        except TimeoutError:
+            return look()
