@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from everest.scenario.model import Csms
 
 NETWORKS = ("online", "offline", "refuse", "hang")
-"""`offline`: lines break and dials fail; `refuse`: open lines stay, new ones are refused; `hang`: nothing is answered."""
+"""`offline`: lines break, dials fail; `refuse`: open lines stay, new ones are refused; `hang`: nothing is answered."""
 
 
 class Refused(ConnectionError):
@@ -51,9 +51,7 @@ class Frame:
 class CentralSystem:
     """`news` is called after each frame was recorded in `frames`."""
 
-    def __init__(
-        self, now: Callable[[], datetime], knows: Csms, frames: list[Frame], news: Callable[[], None]
-    ) -> None:
+    def __init__(self, now: Callable[[], datetime], knows: Csms, frames: list[Frame], news: Callable[[], None]) -> None:
         self.frames = frames
         self._news = news
         self.network: str = knows.network
@@ -181,7 +179,8 @@ class CentralSystem:
         assert self._line is not None
         self._calls += 1
         message_id = f"csms-{self._calls}"
-        waiting = self._waiting[message_id] = asyncio.get_running_loop().create_future()
+        waiting: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        self._waiting[message_id] = waiting
         self._say(self._line, [2, message_id, action, payload])
         return await waiting
 

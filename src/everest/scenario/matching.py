@@ -1,8 +1,8 @@
 """Whether a message fits what a scenario expects of it, and placeholders. Pure.
 
 An expectation names some of the fields; the others are free. A text may be `*` (any value that is there), `absent`,
-a comparison (`>= 5`), or `/regular expression/`. A list matches item by item from the front; `[..., x]` is not known:
-for "some item that fits" a mapping stands for a list (`sampledValue: {measurand: SoC}`).
+a comparison (`>= 5`), or `/regular expression/`. A list matches item by item from the front;
+a mapping where a list is said means "some item that fits" (`sampledValue: {measurand: SoC}`).
 """
 
 from __future__ import annotations
@@ -121,7 +121,9 @@ def filled(value: Any, names: Mapping[str, Any], now: datetime) -> Any:
         return _moment(now, found)
     if (found := NAME.fullmatch(value)) is not None:
         if found[1] not in names:
-            raise UnknownName(f"{value}: no step before has saved {found[1]!r}; there are: {', '.join(names) or 'none'}")
+            raise UnknownName(
+                f"{value}: no step before has saved {found[1]!r}; there are: {', '.join(names) or 'none'}"
+            )
         return names[found[1]]
     if (found := COMPARISON.fullmatch(value)) is not None and found[2].startswith("$"):
         return f"{found[1]} {filled(found[2], names, now)}"

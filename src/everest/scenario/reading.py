@@ -1,4 +1,4 @@
-"""Reading scenario files: EVerest's YAML dialect into `Scenario`, every mistake at once as `file:line: key: text; fix`."""
+"""Reading scenario files: EVerest's YAML into `Scenario`, every mistake at once as `file:line: key: text; fix`."""
 
 from __future__ import annotations
 

@@ -107,7 +107,9 @@ class Station:
         candidates = [Path(name), layout.configs_dir / name, layout.data_dir / "modules" / "OCPP" / name]
         base = next((path for path in candidates if path.is_file()), None)
         if base is None:
-            raise BootError(f"ChargePointConfigPath {name!r} names no file; looked for {', '.join(map(str, candidates))}")
+            raise BootError(
+                f"ChargePointConfigPath {name!r} names no file; looked for {', '.join(map(str, candidates))}"
+            )
         keys: dict[str, dict[str, Any]] = json.loads(base.read_text(encoding="utf-8"))
         for key, value in {"CentralSystemURI": url, **self._scenario.station.ocpp}.items():
             self._put(keys, key, value)
@@ -142,7 +144,9 @@ class Station:
             if module.name == "DummyTokenProviderManual":
                 topic = _parameter(self._stack, module.id, "mqtt_topic", "main")
                 return str(topic or f"everest_api/{module.id}/cmd/provide")
-        raise BootError(f"{self._scenario.file}: the stack has no DummyTokenProviderManual that cards could be shown to")
+        raise BootError(
+            f"{self._scenario.file}: the stack has no DummyTokenProviderManual that cards could be shown to"
+        )
 
     # --- on and off --------------------------------------------------------------------------------------------------
 

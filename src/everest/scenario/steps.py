@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,13 +84,13 @@ class Kind:
     """What may stand after the leading key and beside it. `does`: it begins a new look at what is said."""
 
     check: Check
-    options: dict[str, Check]
+    options: Mapping[str, Check]
     does: bool = False
 
 
-CONNECTOR = {"connector": is_number}
-WITHIN = {"within": is_time}
-FITS = {"with": is_mapping, "save": is_mapping, **WITHIN}
+CONNECTOR: Mapping[str, Check] = {"connector": is_number}
+WITHIN: Mapping[str, Check] = {"within": is_time}
+FITS: Mapping[str, Check] = {"with": is_mapping, "save": is_mapping, **WITHIN}
 
 KINDS: dict[str, Kind] = {
     "car": Kind(is_text, CONNECTOR, does=True),

@@ -1,0 +1,48 @@
+"""Mistakes in scenario files are named with file, line, key and the fix, all at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from everest.manager.errors import ConfigError
+from everest.scenario import reading
+
+
+def mistakes(tmp_path: Path, text: str) -> list[str]:
+    file = tmp_path / "x.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as raised:
+        reading.load(file)
+    return [str(problem).removeprefix(f"{file}:") for problem in raised.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ("{crad: X}", '3: steps[0].crad: "crad" is no kind of step; did you mean "card"?'),
+        ("{card: X, conector: 1}", '3: steps[0].conector: is not known here; did you mean "connector"?'),
+        ("{wait: soon}", "3: steps[0].wait: cannot be 'soon'; write a time, for example 10 s, 2 min or 500 ms"),
+        ("{car: plug, connector: 0}", "3: steps[0].connector: cannot be 0; write a number from 1"),
+        ("{network: broken}", "3: steps[0].network: cannot be 'broken'; write one of: online, offline, refuse, hang"),
+        ("{network: {late: x}}", "3: steps[0].network: cannot be {'late': 'x'}; write {late: 5 s}"),
+        ("{variable: ocpp/main}", "3: steps[0].variable: cannot be 'ocpp/main'; write <module id>/"),
+        ("{card: X, car: plug}", "3: steps[0]: a step has one leading key"),
+        ("just text", "3: steps[0]: a step has one leading key"),
+        ("{order: [{A: 1}]}", "3: steps[0].order: cannot be [{'A': 1}]; write a list of actions"),
+    ],
+)
+def test_a_wrong_step_is_named_with_its_line_and_the_fix(tmp_path: Path, step: str, said: str) -> None:
+    found = mistakes(tmp_path, f"scenario: S\nsteps:\n  - {step}\n")
+    assert len(found) == 1
+    assert found[0].startswith(said)
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    found = mistakes(tmp_path, "sed: 1\nstart: yesterday\nsteps:\n  - {wait: x}\n  - {wait: y}\n")
+    assert [line.split(":")[0] for line in found] == ["1", "2", "1", "4", "5"]
+
+
+def test_broken_yaml_is_named_with_its_line(tmp_path: Path) -> None:
+    assert mistakes(tmp_path, "scenario: S\nsteps: [\n")[0].split(":")[0] in ("2", "3")

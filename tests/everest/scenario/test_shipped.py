@@ -1,0 +1,57 @@
+"""Every scenario that ships passes in virtual time; what the station says in it fits the official schemas."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ocpp.messages import Call, validate_payload
+
+from everest.manager import paths
+from everest.scenario import reading
+from everest.scenario.csms import Frame
+from everest.scenario.run import play
+
+FILES = sorted((paths.resolve().data_dir / "scenarios").glob("*.yaml"))
+
+
+def told(outcome: Any) -> list[str]:
+    return [outcome.failure, *(f"{v.step.file.name}:{v.step.line}: {v.problem}" for v in outcome.verdicts if v.problem)]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_shipped_scenario_passes_and_every_call_fits_its_schema(file: Path, tmp_path: Path) -> None:
+    frames: list[Frame] = []
+    outcome = play(reading.load(file), tmp_path, virtual=True, frames=frames)
+    assert outcome.passed, told(outcome)
+    calls = [frame for frame in frames if frame.action is not None]
+    assert calls
+    asyncio.run(fit_their_schemas(calls))
+
+
+async def fit_their_schemas(calls: list[Frame]) -> None:
+    for frame in calls:
+        await validate_payload(Call(frame.message[1], frame.message[2], frame.message[3]), "1.6")
+
+
+def test_each_everyday_situation_has_its_scenario() -> None:
+    assert {file.stem for file in FILES} >= {
+        "plug_first", "card_first", "stop_by_card", "unplug_while_charging", "remote_start_stop", "refused_card",
+        "offline_session", "connection_lost", "pause_by_ev", "pause_by_evse", "fault_while_charging",
+        "reservation_used", "reservation_expires", "availability_scheduled", "reset_soft", "reset_hard", "power_loss",
+        "two_cars", "plug_in_timeout", "unlock",
+    }  # fmt: skip
+
+
+def test_the_same_seed_says_the_same_messages_again(tmp_path: Path) -> None:
+    scenario = reading.load(next(file for file in FILES if file.stem == "plug_first"))
+    said = []
+    for number in ("one", "two"):
+        folder = tmp_path / number
+        folder.mkdir()
+        frames: list[Frame] = []
+        assert play(scenario, folder, virtual=True, frames=frames).passed
+        said.append([frame.message for frame in frames])
+    assert said[0] == said[1]
