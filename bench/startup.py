@@ -4,8 +4,8 @@
 
 Over a private mosquitto, with five plain modules of everest.runtime and with the eight of the default stack; both ways
 in turn in each round. Measured is the time from MANAGER_STARTING_MODULES to ALL_MODULES_STARTED on the status fifo;
-that of the whole command, in which the warm parent imports beside the manager, stands behind it. The figures that count are
-the ratios. It also prints how much memory the modules have to themselves (USS).
+that of the whole command, in which the warm parent imports beside the manager, stands behind it. What counts
+are the ratios. It also prints how much memory the modules have to themselves (USS).
 """
 
 from __future__ import annotations
