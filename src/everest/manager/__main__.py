@@ -2,7 +2,7 @@
 
 import sys
 
-from everest.manager.cli import main
+from everest.manager.start import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -20,12 +20,12 @@ from typing import Any, NoReturn
 
 from everest.manager import config, distribution, identity, manifests, paths, slots
 from everest.manager.bus import ManagerBus
+from everest.manager.early import WARM_SYSTEM, WarmParent
 from everest.manager.errors import BootError, ManagerError
 from everest.manager.fifo import State, StatusFifo
 from everest.manager.lifecycle import Lifecycle, LifecycleOptions, report
 from everest.manager.model import Stack
-from everest.manager.nursery import WarmParent
-from everest.manager.processes import WARM_SYSTEM, ProcessLauncher, early_warm_parent
+from everest.manager.processes import ProcessLauncher
 from everest.manager.programs import by_hand
 from everest.manager.settings import Settings
 from everest.manager.signals import stop_signals
@@ -115,20 +115,22 @@ def version() -> str:
     return importlib.metadata.version(paths.PROJECT)
 
 
-def main(arguments: Sequence[str] | None = None, *, prefix: str | None = None) -> int:
-    """Entry point of `everest-manager` and `manager`. Returns the exit status (bus 2.8).
+def main(arguments: Sequence[str] | None = None, *, prefix: str | None = None, parent: WarmParent | None = None) -> int:
+    """The command line of `everest-manager` and `manager`. Returns the exit status (bus 2.8).
 
-    `prefix` is what EVerest's manager has compiled in: the prefix if the command line names none.
+    `prefix` is what EVerest's manager has compiled in: the prefix if the command line names none. `parent` is a warm
+    parent that start.py has started and will end.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if prefix is not None and words[:1] not in (["install"], ["new"]):
+    command = extra_command(words)
+    if prefix is not None and command is None and words[:1] not in (["install"], ["new"]):
         words = [*words[:1], "--prefix", prefix, *words[1:]] if words[:1] == ["run"] else ["--prefix", prefix, *words]
     set_up_logging()
     try:
         if words[:1] == ["run"]:
             from everest.manager.run import main as run_main
 
-            return run_main(words[1:])
+            return run_main(words[1:], parent=parent)
         if words[:1] == ["install"]:
             from everest.manager.install import main as install_main
 
@@ -137,9 +139,9 @@ def main(arguments: Sequence[str] | None = None, *, prefix: str | None = None) -
             from everest.manager.new import main as new_main
 
             return new_main(words[1:])
-        if (command := extra_command(words)) is not None:
+        if command is not None:
             return command(words[1:])
-        return manage(parse(words))
+        return manage(parse(words), parent)
     except ManagerError as error:
         report(error)
         return 1
@@ -195,7 +197,7 @@ def _check_database_flags(parser: Parser, arguments: Arguments) -> None:
         logger.warning("--reset-from-yaml has no effect without --db")
 
 
-def manage(arguments: Arguments) -> int:
+def manage(arguments: Arguments, parent: WarmParent | None = None) -> int:
     """Do what the flags say. Raises ManagerError."""
     layout = paths.resolve(arguments.prefix)
     if arguments.dumpmanifests is not None:
@@ -204,12 +206,12 @@ def manage(arguments: Arguments) -> int:
     fifo = StatusFifo(arguments.status_fifo)
     fifo.enter(State.Initializing)
     try:
-        return _manage(arguments, layout, fifo)
+        return _manage(arguments, layout, fifo, parent)
     finally:
         fifo.close()
 
 
-def _manage(arguments: Arguments, layout: paths.Layout, fifo: StatusFifo) -> int:
+def _manage(arguments: Arguments, layout: paths.Layout, fifo: StatusFifo, parent: WarmParent | None) -> int:
     options = config.LoadOptions(
         layout,
         os.environ,
@@ -220,10 +222,8 @@ def _manage(arguments: Arguments, layout: paths.Layout, fifo: StatusFifo) -> int
     database = None if arguments.check else arguments.db
     no_yaml = database is not None and arguments.config is None
     config_file = None if no_yaml else paths.find_config(layout, arguments.config)
-    starts = not (arguments.check or arguments.into_idle or arguments.no_warm_parent)
-    with early_warm_parent(layout, os.environ, wanted=starts) as parent:
-        stack, slot = slots.choose(database, config_file, options, reset=arguments.reset_from_yaml)
-        return _with_stack(arguments, stack, slot, fifo, parent)
+    stack, slot = slots.choose(database, config_file, options, reset=arguments.reset_from_yaml)
+    return _with_stack(arguments, stack, slot, fifo, parent)
 
 
 def _with_stack(arguments: Arguments, stack: Stack, slot: Slot, fifo: StatusFifo, parent: WarmParent | None) -> int:

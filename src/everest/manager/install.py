@@ -31,7 +31,7 @@ MANAGER = """\
 #!/bin/sh
 # The manager of this EVerest prefix: the one of the Python environment that laid it out.
 prefix=$(cd -- "$(dirname -- "$(readlink -f -- "$0")")/.." && pwd)
-code='import sys; from everest.manager.cli import main; sys.exit(main(prefix=sys.argv.pop(1)))'
+code='import sys; from everest.manager.start import main; sys.exit(main(prefix=sys.argv.pop(1)))'
 exec {python} -P -c "$code" "$prefix" "$@"
 """
 

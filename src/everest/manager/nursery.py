@@ -12,18 +12,15 @@ import logging
 import os
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from everest.manager import warm
+from everest.manager.early import WarmParent
 from everest.manager.exits import describe, wait_for_exit, wait_for_pidfd
 
 logger = logging.getLogger(__name__)
 
-_PADDING = 4096
 _ORPHANS_S = 5.0
 """Modules whose warm parent died have got SIGTERM from the kernel; so long they may take to end by it."""
 
@@ -37,33 +34,6 @@ class Infant:
     ended: Callable[[int, str], None]
     pidfd: int | None = None
     waiting_signal: int | None = None
-
-
-class WarmParent:
-    """The process itself, usable before there is an event loop. It starts to import what all modules need at once."""
-
-    def __init__(self, environment: Mapping[str, str], setup: Callable[[], None]) -> None:
-        """Start it. Raises OSError or SubprocessError."""
-        self.socket, theirs = socket.socketpair()
-        with theirs:
-            code = f"from everest.manager.warm import main; main({theirs.fileno()})"
-            self.process = subprocess.Popen(
-                [sys.executable, "-P", "-c", code, "everest-manager: warm parent".ljust(_PADDING)],
-                env={**environment, warm.PADDING: " " * _PADDING},
-                stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                preexec_fn=setup,
-            )
-        self.socket.setblocking(False)
-
-    def close(self) -> None:
-        """End it, and wait for it: it ends by itself when the socket is closed."""
-        self.socket.close()
-        try:
-            self.process.wait(2)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
 
 
 class Nursery:

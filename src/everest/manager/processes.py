@@ -8,38 +8,33 @@ watched, and is ended by its pid. What is started how: programs.py; as whom: ide
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import shutil
 import signal
 import subprocess
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from everest.manager.early import WARM_SYSTEM, WarmParent
 from everest.manager.errors import BootError
 from everest.manager.exits import describe, wait_for_exit
 from everest.manager.identity import Identity, capabilities_of, child_setup, user_of
 from everest.manager.lifecycle import ModuleExited
 from everest.manager.model import Manifest, ModuleConfig
-from everest.manager.nursery import Infant, Nursery, WarmParent
-from everest.manager.paths import Layout
+from everest.manager.nursery import Infant, Nursery
 from everest.manager.programs import (
     Program,
     can_be_forked,
     environment_of,
     program_of,
-    python_interpreter,
     warm_environment,
 )
 from everest.manager.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-WARM_SYSTEM = sys.platform.startswith("linux") and hasattr(os, "pidfd_open")
 _WORTH_IT = 2
 """From so many modules on a warm parent pays."""
 
@@ -75,7 +70,7 @@ class ProcessLauncher:
     warm: bool = WARM_SYSTEM
     """Fork Python modules from a warm parent."""
     early: WarmParent | None = None
-    """One that was started ahead, see `early_warm_parent`; the caller ends it if it was of no use."""
+    """One that was started ahead, by the caller, who also ends it in any case."""
     _plans: dict[str, _Plan] = field(default_factory=dict)
     _children: dict[str, _Child] = field(default_factory=dict)
     _nursery: Nursery | None = None
@@ -95,6 +90,7 @@ class ProcessLauncher:
         """
         plan = self._plans[module.id]
         plan.on_exit = on_exit
+        self._dismiss_early_parent()
         nursery = self._warm_parent() if plan.warm else None
         if nursery is None:
             self._execute(plan, on_exit)
@@ -110,9 +106,9 @@ class ProcessLauncher:
         plans = [plan for plan in self._plans.values() if plan.warm]
         if not self.warm or len(plans) < _WORTH_IT:
             return None
-        parent = self.early if plans[0].identity == Identity() else None
+        parent, self.early = self.early, None
         try:
-            if parent is None or parent.socket.fileno() < 0:
+            if parent is None:
                 environment = warm_environment(self.settings.layout, self.base_environment)
                 parent = WarmParent(environment, child_setup(os.getpid(), plans[0].identity))
         except (OSError, subprocess.SubprocessError) as error:
@@ -122,6 +118,13 @@ class ProcessLauncher:
         scripts = list(dict.fromkeys(plan.program.argv[1] for plan in plans))
         self._nursery = Nursery(parent, scripts, self._without_warm_parent)
         return self._nursery
+
+    def _dismiss_early_parent(self) -> None:
+        """End the warm parent that was started ahead if it is not what these modules need."""
+        plans = [plan for plan in self._plans.values() if plan.warm]
+        if self.early is not None and (len(plans) < _WORTH_IT or plans[0].identity != Identity()):
+            self.early.close()
+            self.early = None
 
     def _order(self, nursery: Nursery, plan: _Plan, on_exit: OnExit) -> None:
         module = plan.module
@@ -202,25 +205,6 @@ class ProcessLauncher:
         await asyncio.gather(*watchers)
         if self._nursery is not None:
             await self._nursery.close()
-
-
-@contextmanager
-def early_warm_parent(
-    layout: Layout, environment: Mapping[str, str], *, wanted: bool = True
-) -> Iterator[WarmParent | None]:
-    """A warm parent that imports while the manager is still reading its configuration; ended with the block.
-
-    None where there is none to be had, or modules run with another interpreter than the manager.
-    """
-    parent = None
-    if wanted and WARM_SYSTEM and python_interpreter(layout) == sys.executable:
-        with contextlib.suppress(OSError, subprocess.SubprocessError):
-            parent = WarmParent(warm_environment(layout, environment), child_setup(os.getpid()))
-    try:
-        yield parent
-    finally:
-        if parent is not None:
-            parent.close()
 
 
 def _resolved(argv: list[str], executable: str | None, environment: Mapping[str, str]) -> list[str]:

@@ -22,13 +22,13 @@ from pathlib import Path
 from everest.manager import broker, cli, companion, config, paths
 from everest.manager.bus import ManagerBus
 from everest.manager.companion import Companion, RunContext
+from everest.manager.early import WARM_SYSTEM, WarmParent
 from everest.manager.errors import BootError, ManagerError
 from everest.manager.fifo import State, StatusFifo
 from everest.manager.inprocess import TaskLauncher
 from everest.manager.lifecycle import Launcher, Lifecycle, LifecycleOptions
 from everest.manager.model import Stack
-from everest.manager.nursery import WarmParent
-from everest.manager.processes import WARM_SYSTEM, ProcessLauncher, early_warm_parent
+from everest.manager.processes import ProcessLauncher
 from everest.manager.settings import BrokerAddress
 from everest.manager.signals import stop_signals
 from everest.manager.state import locked
@@ -63,11 +63,13 @@ def build_parser(companions: Sequence[Companion]) -> cli.Parser:
     return parser
 
 
-def main(words: Sequence[str], companions: Sequence[Companion] | None = None) -> int:
+def main(
+    words: Sequence[str], companions: Sequence[Companion] | None = None, *, parent: WarmParent | None = None
+) -> int:
     """Returns the exit status: the companion's, 0 after a signal, 1 when the stack failed. Raises ManagerError."""
     found = companion.find() if companions is None else list(companions)
     arguments = build_parser(found).parse_args(words)
-    return asyncio.run(Run(arguments, found).run())
+    return asyncio.run(Run(arguments, found, parent).run())
 
 
 def state_dir(arguments: argparse.Namespace, config_file: Path, layout: paths.Layout) -> Path:
@@ -85,14 +87,16 @@ def state_dir(arguments: argparse.Namespace, config_file: Path, layout: paths.La
 class Run:
     """One `everest-manager run`."""
 
-    def __init__(self, arguments: argparse.Namespace, companions: Sequence[Companion]) -> None:
+    def __init__(
+        self, arguments: argparse.Namespace, companions: Sequence[Companion], parent: WarmParent | None = None
+    ) -> None:
         self._arguments = arguments
         self._companions = companions
         self._lifecycle: Lifecycle | None = None
         self._stopping = False
         self._kills: list[Callable[[], None]] = []
         self._task: asyncio.Task[int] | None = None
-        self._early: WarmParent | None = None
+        self._parent = parent
 
     async def run(self) -> int:
         self._task = asyncio.create_task(self._run(), name="everest-manager run")
@@ -128,9 +132,6 @@ class Run:
         with contextlib.closing(fifo):
             async with AsyncExitStack() as things:
                 things.enter_context(locked(state))
-                wanted = not (self._arguments.in_process or self._arguments.no_warm_parent)
-                early = early_warm_parent(layout, clean_environment(os.environ), wanted=wanted)
-                self._early = things.enter_context(early)
                 stack = config.load(config_file, options)
                 cli.warn(stack)
                 config.require_modules(stack)
@@ -194,10 +195,14 @@ class Run:
         stack = context.stack
         if context.mqtt_address is not None:
             warm = WARM_SYSTEM and not self._arguments.no_warm_parent
-            return ProcessLauncher(stack.settings, context.environment, context.state_dir, warm=warm, early=self._early)
+            return ProcessLauncher(
+                stack.settings, context.environment, context.state_dir, warm=warm, early=self._parent
+            )
         standalone = [module.id for module in stack.modules.values() if module.standalone]
         if standalone:
             raise BootError(f"standalone modules ({', '.join(standalone)}) need a broker; {broker.install_line()}")
+        if self._parent is not None:
+            self._parent.close()
         os.environ.update(context.environment)
         os.chdir(context.state_dir)
         return TaskLauncher(stack.settings, context.transport)

@@ -252,13 +252,24 @@ class ModuleRun:
             await self._within_limit("the shutdown handler", self._module.shutdown)
 
     async def _within_limit(self, what: str, action: Callable[[], Awaitable[None]]) -> None:
-        """Best effort at the end of a life: what fails is logged, the end goes on."""
+        """Best effort at the end of a life: what fails is logged, the end goes on.
+
+        In a task of its own: this one has been cancelled, and before Python 3.11.3 `asyncio.timeout` takes its own
+        cancellation for that earlier one.
+        """
+
+        async def act() -> None:
+            await action()
+
+        task = asyncio.create_task(act(), name=f"{self._id} {what}")
         try:
-            async with asyncio.timeout(FAREWELL_TIMEOUT):
-                await action()
-        except TimeoutError:
+            done, _ = await asyncio.wait({task}, timeout=FAREWELL_TIMEOUT)
+        finally:
+            task.cancel()
+        if not done:
             logger.warning("module %s: %s took longer than %g s", self._id, what, FAREWELL_TIMEOUT)
-        except Exception as error:
+            await asyncio.gather(task, return_exceptions=True)
+        elif not task.cancelled() and (error := task.exception()) is not None:
             logger.error("module %s: %s failed: %r", self._id, what, error)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from everest.manager import warm
+from everest.manager import start, warm
 from everest.manager.processes import WARM_SYSTEM
 from tests.everest.manager.house import DEMO, House
 from tests.everest.manager.manager_process import ManagerProcess, is_gone, wait_until
@@ -287,3 +288,53 @@ def test_orders_larger_than_a_socket_takes_at_once_arrive(house: House, mosquitt
         assert b"EV_MODULE=m3" in environ and b"BIG2=" + b"x" * 100_000 in environ
         process.signal()
         assert process.ended() == 0
+
+
+def children_of(pid: int) -> set[int]:
+    return {int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and is_child(entry, pid)}
+
+
+def is_child(entry: Path, pid: int) -> bool:
+    try:
+        return int((entry / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1]) == pid
+    except (OSError, ValueError):
+        return False
+
+
+def test_a_warm_parent_that_is_of_no_use_does_not_stay(house: House, mosquitto: Mosquitto) -> None:
+    house.config("active_modules: {one: {module: Demo}}\n", "default")
+    with manager(house, mosquitto) as process:
+        process.wait_for_line("ALL_MODULES_STARTED")
+        assert children_of(process.process.pid) == set(process.pids().values())
+        process.signal()
+        assert process.ended() == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "starts"),
+    [
+        ([], True),
+        (["run"], True),
+        (["--config", "x", "--prefix={house}"], True),
+        (["--check", "--config", "x"], False),
+        (["run", "--in-process"], False),
+        (["--no-warm-parent"], False),
+        (["--into-idle"], False),
+        (["install", "--prefix", "x"], False),
+        (["new", "X"], False),
+        (["scenario", "X"], False),
+        (["--prefix", "/nowhere/at/all"], False),
+    ],
+)
+def test_a_warm_parent_is_started_ahead_only_if_modules_may_be(house: House, words: list[str], starts: bool) -> None:
+    layout = start.starting_layout([word.format(house=house.root) for word in words], None)
+    assert (layout is not None) is starts
+
+
+def test_what_is_imported_before_the_warm_parent_is_started_is_light() -> None:
+    code = (
+        "import sys, everest.manager.start; "
+        "print([name for name in ('asyncio', 'jsonschema', 'yaml', 'everest.runtime') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
