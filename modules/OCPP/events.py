@@ -16,6 +16,7 @@ from ocpp16 import ChargePoint, SignedMeterValue
 from ocpp16.messages import Reason
 
 from .connectors import ConnectorMap
+from .sessions import WHOLE_EVSE
 from .times import parse_time
 
 log = logging.getLogger(__name__)
@@ -39,18 +40,33 @@ class SessionEvents:
         self._connectors = connectors
         self._clock = clock
         self.resumed_late: dict[int, str] = {}
+        self._out_of_service: set[int] = set()
 
     async def handle(self, evse_id: int, event: SessionEvent) -> None:
-        """One session event of an EVSE."""
-        connector = self._connectors.to_ocpp(evse_id, event.connector_id)
-        if connector is None:
-            log.error("session event %s of unknown connector %s of EVSE %d", event.event, event.connector_id, evse_id)
-            return
+        """One session event of an EVSE, as `EvseSessions.follow` returned it."""
         handler = HANDLERS.get(event.event)
         if handler is None:
             return
-        await self._close_missed(connector, event)
-        await handler(self, connector, event)
+        for connector in self._concerned(evse_id, event):
+            await self._close_missed(connector, event)
+            await handler(self, connector, event)
+
+    def _concerned(self, evse_id: int, event: SessionEvent) -> list[int]:
+        """The connectors of an event. One about the whole EVSE leaves those alone that are disabled by themselves."""
+        if event.event in WHOLE_EVSE and not event.connector_id:
+            every = self._connectors.of_evse(evse_id)
+            if event.event is SessionEventEnum.Enabled and len(every) > 1:
+                return [connector for connector in every if connector not in self._out_of_service]
+            return every
+        connector = self._connectors.to_ocpp(evse_id, event.connector_id)
+        if connector is None:
+            log.error("session event %s of unknown connector %s of EVSE %d", event.event, event.connector_id, evse_id)
+            return []
+        if event.event is SessionEventEnum.Disabled:
+            self._out_of_service.add(connector)
+        elif event.event is SessionEventEnum.Enabled:
+            self._out_of_service.discard(connector)
+        return [connector]
 
     async def _close_missed(self, connector: int, event: SessionEvent) -> None:
         """The session that was taken to go on has ended unseen, if another one begins or it is over."""
@@ -77,6 +93,8 @@ class SessionEvents:
         reason = "EVConnected" if started is None else started.reason.value
         logging_path = None if started is None else started.logging_path
         await self._core.on_session_started(connector, event.uuid, reason, logging_path)
+        if reason == "Authorized":
+            await self._free_siblings(connector)
 
     async def _transaction_started(self, connector: int, event: SessionEvent) -> None:
         started = event.transaction_started
@@ -92,6 +110,14 @@ class SessionEvents:
             reservation_id=started.reservation_id,
             signed_meter_value=_signed(started.signed_meter_value),
         )
+        await self._free_siblings(connector)
+
+    async def _free_siblings(self, connector: int) -> None:
+        """A reservation of the EVSE is used up with the session it was made for, without an event (station 2.8)."""
+        place = self._connectors.to_bus(connector)
+        for other in self._connectors.of_evse(place.evse_id) if place is not None else ():
+            if other != connector:
+                await self._core.on_reservation_end(other)
 
     async def _transaction_finished(self, connector: int, event: SessionEvent) -> None:
         finished = event.transaction_finished

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from msgspec.structs import replace
+
 from everest.contracts.types.powermeter import Powermeter as BusPowermeter
 from ocpp16 import Measurement, PhaseValues, Powermeter, SocReading, Temperature
 
@@ -30,6 +32,15 @@ def measurement(reading: BusPowermeter, *, soc: float | None, now: datetime) -> 
         soc_Percent=None if soc is None else SocReading(value=soc),
         temperature_C=temperatures,
     )
+
+
+def resting(values: Measurement) -> Measurement:
+    """The reading of an EVSE for those of its connectors that another one's session leaves idle.
+
+    The register, voltage, frequency and temperatures are theirs too; what flows, and the car, are not.
+    """
+    still = replace(values.power_meter, power_W=None, current_A=None, VAR=None)
+    return replace(values, power_meter=still, soc_Percent=None)
 
 
 def _phases(values: Any) -> PhaseValues | None:

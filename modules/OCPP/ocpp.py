@@ -33,7 +33,7 @@ from .connectors import ConnectorMap
 from .errors import error_info
 from .events import SessionEvents
 from .gate import Gate
-from .meter import measurement
+from .meter import measurement, resting
 from .orders import CONFIGURATION_KEYS, Orders, attempt
 from .provided import (
     AuthProvider,
@@ -43,6 +43,7 @@ from .provided import (
     Generic,
     SessionCost,
 )
+from .sessions import EvseSessions
 from .start import EvseStarts
 from .times import parse_time
 from .trace import TracePublisher
@@ -88,7 +89,7 @@ class OCPP(Module):
         self._gate = Gate()
         self._starts = EvseStarts(range(1, len(self.evse_managers) + 1))
         self._resumed: set[str] = set()
-        self._early_sessions: set[int] = set()
+        self._sessions = EvseSessions()
         self._soc: dict[int, float] = {}
         self._latest: dict[int, Powermeter] = {}
         self._public_keys: dict[int, str] = {}
@@ -250,8 +251,10 @@ class OCPP(Module):
         if not connectors:
             return set()
         for transaction in await self.core.open_transactions():
-            if transaction.connector in connectors and transaction.stop_reason is None:
+            place = self.connectors.to_bus(transaction.connector)
+            if transaction.connector in connectors and transaction.stop_reason is None and place is not None:
                 self._events.resumed_late[transaction.connector] = transaction.session_id
+                self._sessions.resume(place.evse_id, transaction.session_id, place.connector_id)
         return set(self._events.resumed_late.values())
 
     async def _restore_states(self, late: set[int]) -> None:
@@ -278,6 +281,7 @@ class OCPP(Module):
             self._starts.announced(evse_id, ready=True)
 
     async def _session_event(self, evse_id: int, event: SessionEvent) -> None:
+        event = self._sessions.follow(evse_id, event)
         if event.event is SessionEventEnum.SessionResumed:
             self._resumed.add(event.uuid)
             return
@@ -291,8 +295,11 @@ class OCPP(Module):
         if self.charge_point is None:
             return
         values = measurement(reading, soc=self._soc.get(evse_id), now=self.clock.now())
+        used = self._sessions.connector_in_use(evse_id)
+        at_work = None if used is None else self.connectors.to_ocpp(evse_id, used)
         for connector in self.connectors.of_evse(evse_id):
-            await self.charge_point.on_meter_values(connector, values)
+            idle = at_work is not None and connector != at_work
+            await self.charge_point.on_meter_values(connector, resting(values) if idle else values)
 
     def _ev_info(self, evse_id: int, info: EVInfo) -> None:
         if info.soc is not None:
@@ -326,19 +333,29 @@ class OCPP(Module):
         for connector in self.connectors.of_evse(evse_id):
             await self.charge_point.set_powermeter_public_key(connector, key)
 
-    def _error_connector(self, error: Error) -> int:
-        """The connector of an error's origin, 0 without a mapping or for an EVSE that is not ours."""
+    def _error_connectors(self, error: Error) -> list[int]:
+        """The connectors of an error's origin: all of its EVSE without a mapping to one of them, else the station."""
         mapping = error.origin.mapping
         if mapping is None or self._connectors is None:
-            return 0
-        return self.connectors.to_ocpp(mapping.evse, mapping.connector) or 0
+            return [0]
+        connector = None if mapping.connector is None else self.connectors.to_ocpp(mapping.evse, mapping.connector)
+        return [connector] if connector is not None else self.connectors.of_evse(mapping.evse) or [0]
 
     async def _error_raised(self, error: Error) -> None:
         info = error_info(error, now=self.clock.now())
-        await self._gate.pass_through(lambda: self.core.on_error(self._error_connector(error), info))
+
+        async def tell() -> None:
+            for connector in self._error_connectors(error):
+                await self.core.on_error(connector, info)
+
+        await self._gate.pass_through(tell)
 
     async def _error_cleared(self, error: Error) -> None:
-        await self._gate.pass_through(lambda: self.core.on_error_cleared(self._error_connector(error), error.uuid))
+        async def tell() -> None:
+            for connector in self._error_connectors(error):
+                await self.core.on_error_cleared(connector, error.uuid)
+
+        await self._gate.pass_through(tell)
 
     async def _log_status(self, status: system.LogStatus) -> None:
         name = LOG_STATUS.get(status.log_status, status.log_status.value)

@@ -124,19 +124,21 @@ class Orders:
         return await self._enable_disable(connector, evse_manager.EnableDisableSourceEnableState.Disable)
 
     async def _enable_disable(self, connector: int, state: evse_manager.EnableDisableSourceEnableState) -> bool:
-        """The whole EVSE is meant (connector 0), as the original does; there is no command for the station itself."""
+        """The whole EVSE is meant (connector 0), as the original does, unless it has several connectors. There is no
+        command for the station itself."""
         if connector == 0:
             return True
         place = self._place(connector)
         if place is None:
             return False
+        alone = len(self._module.connectors.of_evse(place.evse_id)) == 1
         source = evse_manager.EnableDisableSource(
             enable_source=evse_manager.EnableDisableSourceEnableSource.CSMS,
             enable_state=state,
             enable_priority=CSMS_PRIORITY,
         )
         wanted = state is evse_manager.EnableDisableSourceEnableState.Enable
-        order = self._module.evse(place.evse_id).enable_disable(0, source)
+        order = self._module.evse(place.evse_id).enable_disable(0 if alone else place.connector_id, source)
         return await attempt(order, "enable_disable", not wanted) == wanted
 
     # --- tokens and reservations -------------------------------------------------------------------------------------
