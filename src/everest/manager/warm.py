@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ALWAYS = ("asyncio", "everest.runtime", "everest.runtime.mqtt")
+ALWAYS = ("asyncio", "everest.runtime", "everest.runtime.mqtt", "everest.runtime.validation")
 PADDING = "EVEREST_WARM_PADDING"
 """Room for the environment of a child where the kernel shows it (`/proc/<pid>/environ`)."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, get_args, get_origin
+from typing import Any
 
 import msgspec
 from msgspec import Raw
@@ -80,29 +80,3 @@ def decode_arguments(command: str, arguments: Mapping[str, Any] | None, payload:
         return dict(values) if arguments is None else {}
     values = decode(text, _arguments_type(command, tuple(arguments.items())))
     return {argument: getattr(values, f"a{index}") for index, argument in enumerate(arguments)}
-
-
-def unknown_fields(payload: Any, type: Any, path: str = "$") -> list[str]:
-    """Paths of object members that `type` does not know, for a one-time log; `payload` is plain JSON."""
-    arguments = get_args(type)
-    if isinstance(payload, list):
-        inner = (
-            arguments[0] if get_origin(type) is list else next((a for a in arguments if get_origin(a) is list), None)
-        )
-        if inner is None:
-            return []
-        return [found for item in payload[:1] for found in unknown_fields(item, inner, f"{path}[]")]
-    if not isinstance(payload, dict):
-        return []
-    struct = type if _is_struct(type) else next((item for item in arguments if _is_struct(item)), None)
-    if struct is None:
-        return []
-    fields = {field.encode_name: field.type for field in msgspec.structs.fields(struct)}
-    found = [f"{path}.{name}" for name in payload if name not in fields]
-    for name in payload.keys() & fields.keys():
-        found += unknown_fields(payload[name], fields[name], f"{path}.{name}")
-    return found
-
-
-def _is_struct(type: Any) -> bool:
-    return isinstance(type, msgspec.StructMeta)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Raw
 
 from everest.runtime import wire
-from everest.runtime.codec import PayloadError, decode, unknown_fields
+from everest.runtime.codec import PayloadError, decode
 from everest.runtime.contract_base import Client, ErrorHandler, VariableHandler
 from everest.runtime.error_state import Error, ReceivedErrors, StateMonitor, read_error
 from everest.runtime.errors import ApiError, MessageParsingError, SchemaValidationError, WireError
@@ -140,9 +140,13 @@ class Connection:
         if result is None:
             return None
         try:
-            return decode(retval, result)
+            value = decode(retval, result)
         except PayloadError as error:
             raise MessageParsingError(f"{self.place}: result of {command}: {error}") from None
+        if self.context.inspector is not None:
+            topic = self.context.bus.topics.command(target.module_id, target.implementation_id, command)
+            self.context.inspector.result(topic, self.interface, command, retval)
+        return value
 
     def _check_arguments(self, command: str, encoded: Mapping[str, Raw]) -> None:
         assert self.context.validator is not None
@@ -163,10 +167,7 @@ class Connection:
     def _hearer(
         self, variable: str, type: Any, handler: VariableHandler
     ) -> Callable[[Envelope], Awaitable[None] | None]:
-        looked_at = False
-
         def hear(envelope: Envelope) -> Awaitable[None] | None:
-            nonlocal looked_at
             try:
                 text = wire.parse_var(envelope)
                 if self.context.validator is not None:
@@ -178,16 +179,7 @@ class Connection:
                 return None
             if self.context.inspector is not None:
                 self.context.inspector.variable(envelope.topic, self.interface, variable, text)
-            if not looked_at:
-                looked_at = True
-                self._look_at(envelope.topic, text, type)
             waiting = handler(value)
             return waiting if inspect.isawaitable(waiting) else None
 
         return hear
-
-    def _look_at(self, topic: str, text: Raw, type: Any) -> None:
-        """Once per handler: name the members that the contract does not know; they are passed over."""
-        found = unknown_fields(decode(text, Any), type)
-        if found:
-            self.context.bus.deviations.warn(topic, f"unknown members ignored: {', '.join(found)}", level=logging.INFO)

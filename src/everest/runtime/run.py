@@ -20,6 +20,7 @@ from everest.runtime.connection import Connection
 from everest.runtime.context import ModuleContext
 from everest.runtime.errors import ApiError, ModuleCrashed, Shutdown, StartupError, TransportError
 from everest.runtime.global_errors import GlobalErrors
+from everest.runtime.inspection import Inspector
 from everest.runtime.loader import load_module_class
 from everest.runtime.logs import module_label
 from everest.runtime.model import Deployment
@@ -34,7 +35,7 @@ logger = logging.getLogger(__name__)
 ModuleSource: TypeAlias = Callable[[ModuleContext], Module] | Path
 
 REPORT_DEVIATIONS = "EV_REPORT_DEVIATIONS"
-"""Environment variable: what peers send beyond their definitions is named in the log, and taken all the same."""
+"""Environment variable; `0`: what peers send beyond their definitions is taken as ever, but not named in the log."""
 FAREWELL_TIMEOUT = 3.0
 """Seconds for `Module.shutdown` and for sending what is queued; the manager kills after 5 (bus 2.8)."""
 
@@ -169,9 +170,7 @@ class ModuleRun:
             from everest.runtime.validation import Validator
 
             context.validator = Validator(deployment.interfaces, deployment.types)
-        elif os.environ.get(REPORT_DEVIATIONS, "") not in ("", "0"):
-            from everest.runtime.inspection import Inspector
-
+        elif os.environ.get(REPORT_DEVIATIONS) != "0":
             context.inspector = Inspector(deployment, self._bus.deviations)
         for requirement, fulfillments in deployment.configuration.connections.items():
             if requirement in deployment.manifest.requires:

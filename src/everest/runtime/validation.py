@@ -1,6 +1,6 @@
-"""Strict mode: payloads against the distributed definitions as JSON Schema draft-07 (bus 3.4).
+"""Payloads against the distributed definitions as JSON Schema draft-07 (bus 3.4), on jsonschema-rs.
 
-Lives here: `Validator` on jsonschema-rs, imported only when `validate_schema` is on.
+Lives here: `Check` (one schema), `Validator` (strict mode: all of the distributed interfaces). Imported at first use.
 Siblings of `$ref` are ignored, `/file#/Type` resolves in the distributed type files, unknown formats fail.
 May not be imported here: contracts, manager.
 """
@@ -11,7 +11,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
-from typing import Any
+from typing import Any, NamedTuple
 
 import jsonschema_rs
 from msgspec import Raw
@@ -23,23 +23,48 @@ from everest.runtime.model import CommandDefinition, InterfaceDefinition
 NO_RESULT = {"type": "null"}
 
 
-class PlacedError(SchemaValidationError):
-    """A failure that has a place and a broken rule, without the value: `place` is the same for every such message."""
+class Failure(NamedTuple):
+    """What does not fit: `text` with the value, `place` with the broken rule and the same for every such message."""
 
-    def __init__(self, text: str, place: str) -> None:
-        super().__init__(text)
-        self.place = place
+    text: str
+    place: str
+
+
+class Check:
+    """One compiled schema. `types`: what `/file#/Type` resolves in, by `/file`. Errors: SchemaValidationError."""
+
+    def __init__(self, schema: Any, types: Mapping[str, Any]) -> None:
+        def retrieve(uri: str) -> Any:
+            """Nothing is ever fetched over the network; the library gives relative references a scheme of its own."""
+            try:
+                return types[uri.removeprefix("json-schema://")]
+            except KeyError:
+                raise LookupError(f"{uri} is not among the distributed types") from None
+
+        try:
+            self._validator = jsonschema_rs.Draft7Validator(
+                schema, retriever=retrieve, formats=FORMATS, validate_formats=True, ignore_unknown_formats=False
+            )
+        except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError, LookupError) as error:
+            raise SchemaValidationError(f"its schema cannot be used: {str(error).partition(chr(10))[0]}") from None
+
+    def failures(self, value: Any) -> list[Failure]:
+        """Everything that does not fit, in the order of the schema; empty for nearly every payload."""
+        try:
+            if self._validator.is_valid(value):
+                return []
+            return [_failure(error) for error in self._validator.iter_errors(value)]
+        except ValueError as error:
+            return [Failure(f"cannot be checked: {error}", "cannot be checked")]
 
 
 class Validator:
     """Checks JSON text; every failure is a SchemaValidationError with place and reason."""
 
     def __init__(self, interfaces: Mapping[str, InterfaceDefinition], types: Mapping[str, Any]) -> None:
-        self._registry = jsonschema_rs.Registry(
-            list(types.items()), draft=jsonschema_rs.Draft7, retriever=_refuse_to_fetch
-        )
+        self._types = types
         self._interfaces = interfaces
-        self._validators: dict[tuple[str, ...], jsonschema_rs.Draft7Validator] = {}
+        self._checks: dict[tuple[str, ...], Check] = {}
 
     def check_arguments(self, interface: str, command: str, args: Raw | bytes) -> None:
         """All declared arguments are there and valid; extra ones are ignored."""
@@ -79,36 +104,25 @@ class Validator:
             raise SchemaValidationError(f"{what}: {error}") from None
 
     def _check(self, key: tuple[str, ...], schema: Any, value: Any, what: str) -> None:
-        validator = self._validators.get(key)
-        if validator is None:
-            validator = self._validators[key] = self._compiled(schema, what)
-        try:
-            validator.validate(value)
-        except jsonschema_rs.ValidationError as error:
-            place = _path(error.instance_path)
-            rule = str(error.schema_path[-1]) if error.schema_path else "schema"
-            general = re.sub(r"\[\d+\]", "[]", place)
-            raise PlacedError(f"{what}: {place}: {error.message}", f"{what}: {general}: {rule}") from None
-        except ValueError as error:
-            raise SchemaValidationError(f"{what}: cannot be checked: {error}") from None
-
-    def _compiled(self, schema: Any, what: str) -> jsonschema_rs.Draft7Validator:
-        try:
-            return jsonschema_rs.Draft7Validator(
-                schema,
-                registry=self._registry,
-                formats=FORMATS,
-                validate_formats=True,
-                ignore_unknown_formats=False,
-            )
-        except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
-            reason = str(error).partition("\n")[0]
-            raise SchemaValidationError(f"{what}: its schema cannot be used: {reason}") from None
+        check = self._checks.get(key)
+        if check is None:
+            try:
+                check = self._checks[key] = Check(schema, self._types)
+            except SchemaValidationError as error:
+                raise SchemaValidationError(f"{what}: {error}") from None
+        for failure in check.failures(value):
+            raise SchemaValidationError(f"{what}: {failure.text}")
 
 
-def _refuse_to_fetch(uri: str) -> Any:
-    """A reference to what was not distributed: nothing is ever fetched over the network."""
-    raise LookupError(f"{uri} is not among the distributed types")
+def _failure(error: jsonschema_rs.ValidationError) -> Failure:
+    place = _path(error.instance_path)
+    general = re.sub(r"\[\d+\]", "[]", place)
+    if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
+        rule = f"unknown {', '.join(error.kind.unexpected)}"
+    else:
+        limit = error.kind.as_dict().get("limit")
+        rule = error.kind.name if limit is None else f"{error.kind.name} {limit}"
+    return Failure(f"{place}: {error.message}", f"{general}: {rule}")
 
 
 def _path(steps: list[str | int]) -> str:
