@@ -87,6 +87,9 @@ class Router:
         self._handlers = handlers
         self._calls: asyncio.Queue[tuple[str | bytes, Call | CallError, Writer]] = asyncio.Queue()
         self._waiting = 0
+        self._holding = False
+        self._following = False
+        """What follows an answer is under way, and may need the CSMS."""
         self._shorter = asyncio.Event()
         self._deviations: Counter[str] = Counter()
         self._recent_ids: deque[str] = deque(maxlen=REMEMBERED_IDS)
@@ -159,8 +162,15 @@ class Router:
                 self._deviation("Message id used again", call.message_id)
             self._recent_ids.append(call.message_id)
         self._waiting += len(frame)
-        self._context.dispatcher.hold()
         self._calls.put_nowait((frame, call, write))
+        self._hold(not self._following)
+
+    def _hold(self, hold: bool) -> None:
+        """Own CALLs wait while a CALL of the CSMS does (libocpp 3.8.2), but not while it waits for what follows the
+        one before: a RemoteStartTransaction is followed by Authorize.req."""
+        if hold is not self._holding:
+            self._holding = hold
+            (self._context.dispatcher.hold if hold else self._context.dispatcher.release)()
 
     async def _serve(self) -> None:
         while True:
@@ -172,17 +182,21 @@ class Router:
             finally:
                 self._waiting -= len(frame)
                 self._shorter.set()
-                self._context.dispatcher.release()
+                self._hold(after is None and not self._calls.empty())
             if after is not None:
                 await self._run_after(call, after)
             if not self._calls.empty():
                 await asyncio.sleep(0)  # a flood that is answered without ever waiting must not starve the rest
 
     async def _run_after(self, call: Call | CallError, after: After) -> None:
+        self._following = True
         try:
             await after()
         except Exception:
             self._context.log.exception("What follows the answer to %s failed", _name(call))
+        finally:
+            self._following = False
+            self._hold(not self._calls.empty())
 
     async def _answer(self, frame: str | bytes, call: Call | CallError, write: Writer) -> After | None:
         treatment = CALLS[self._boot.state]

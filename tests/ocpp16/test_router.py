@@ -124,6 +124,25 @@ async def test_no_own_call_is_sent_between_a_call_and_its_answer() -> None:
     assert kinds == [3, "StatusNotification"]
 
 
+async def test_what_follows_an_answer_may_ask_the_csms_although_the_next_call_waits() -> None:
+    statuses = []
+    async with Station(AuthorizeRemoteTxRequests=True) as station:
+        await station.boot()
+
+        async def authorize_at_once(id_token: str, connectors: list[int], prevalidated: bool) -> None:
+            statuses.append((await station.charge_point.authorize_id_token(id_token)).id_tag_info.status)
+
+        station.charge_point.register_provide_token_callback(authorize_at_once)
+        before = asyncio.get_running_loop().time()
+        calls = asyncio.gather(
+            station.csms.call("RemoteStartTransaction", {"idTag": "TAG1", "connectorId": 1}),
+            station.csms.call("GetLocalListVersion"),
+        )
+        assert await calls == [{"status": "Accepted"}, {"listVersion": 0}]
+        assert asyncio.get_running_loop().time() - before < 1
+    assert statuses == ["Accepted"]
+
+
 async def test_a_repeated_message_id_is_answered_again() -> None:
     async with Station() as station:
         await station.boot()
