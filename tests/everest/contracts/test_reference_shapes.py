@@ -13,6 +13,8 @@ from everest.runtime.yaml_file import load
 ROOT = Path(__file__).parents[3]
 REFERENCE = ROOT.parent / "shared" / "reference" / "contracts.yaml"
 KINDS = ("interfaces", "types", "errors")
+NAMED_ELSEWHERE = frozenset({"uk_random_delay", "dc_external_derate"})
+"""Interfaces (and types) that station 2.1 names as provided by EvseManager and contracts.yaml does not have."""
 
 needs_reference = pytest.mark.skipif(not REFERENCE.is_file(), reason="the reference is not beside this checkout")
 
@@ -54,7 +56,8 @@ def plain_interface(interface: dict[str, Any]) -> dict[str, Any]:
 @needs_reference
 @pytest.mark.parametrize("kind", KINDS)
 def test_exactly_the_files_of_the_reference_are_there(kind: str) -> None:
-    assert files(kind).keys() == load(REFERENCE).data[kind].keys()
+    more = NAMED_ELSEWHERE if kind != "errors" else frozenset()
+    assert files(kind).keys() == load(REFERENCE).data[kind].keys() | more
 
 
 @needs_reference
