@@ -287,7 +287,8 @@ class MessageDispatcher:
     async def settled(self) -> None:
         """Wait until every answer that has come so far is stored and acted upon.
 
-        A CALL of the CSMS that follows an answer may build on it (RemoteStopTransaction on StartTransaction.conf).
+        A CALL of the CSMS that follows an answer may build on it (RemoteStopTransaction on StartTransaction.conf). A
+        late answer that has to wait for another message in flight is not waited for: that one may take long.
         """
         while self._unsettled:
             self._settled.clear()
@@ -402,10 +403,13 @@ class MessageDispatcher:
                 settled = True
                 await self._settlement.settle(waiting, ticket, outcome, sent_at)
         finally:
-            self._unsettled.discard(waiting.message.key)
-            self._settled.set()
+            self._settle_ended(waiting.message.key)
             if not settled:
                 self._insert_again(waiting, ticket)
+
+    def _settle_ended(self, key: int) -> None:
+        self._unsettled.discard(key)
+        self._settled.set()
 
     def _insert_again(self, waiting: Waiting, ticket: Ticket) -> None:
         if ticket.abandoned:
@@ -474,7 +478,10 @@ class MessageDispatcher:
         outcome = outcome_of(action, frame)
         if not is_final(action, outcome):
             return False
-        if self._in_flight is not None and self._in_flight.message.key == key:
+        if self._in_flight is None:
+            self._unsettled.add(key)
+        elif self._in_flight.message.key == key:
+            self._unsettled.add(key)
             return resolve(self._in_flight.answer, outcome)
         self._late[key] = outcome
         self._waitlist.changed.set()
@@ -483,6 +490,8 @@ class MessageDispatcher:
     async def _settle_late(self) -> None:
         key = next(iter(self._late))
         outcome = self._late.pop(key)
-        waiting = self._waitlist.take(key)
-        if waiting is not None:
-            await self._settlement.finish(waiting, outcome)
+        try:
+            if waiting := self._waitlist.take(key):
+                await self._settlement.finish(waiting, outcome)
+        finally:
+            self._settle_ended(key)

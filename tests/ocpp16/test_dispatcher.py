@@ -638,6 +638,39 @@ async def test_a_late_answer_stops_the_repetition_that_waits() -> None:
     await bench.dispatcher.close()
 
 
+async def test_the_consequences_of_a_late_answer_can_be_waited_for() -> None:
+    bench = await opened(transaction_message_retry_interval=100, transaction_message_attempts=9)
+    bench.hooks.slow = 3
+    await bench.online()
+    await bench.dispatcher.enqueue(start_transaction())
+    first = await bench.next("StartTransaction")
+    bench.refuse(first)
+    await bench.silence(50)
+    bench.answer(first, {**ACCEPTED, "transactionId": 7})
+    await bench.dispatcher.settled()
+    assert bench.hooks.afterwards == ["StartTransaction"]
+    await bench.dispatcher.close()
+
+
+async def test_a_late_answer_is_not_waited_for_while_another_message_is_in_flight() -> None:
+    bench = await opened(transaction_message_retry_interval=100, transaction_message_attempts=9)
+    await bench.online()
+    await bench.dispatcher.enqueue(start_transaction())
+    first = await bench.next("StartTransaction")
+    bench.refuse(first)
+    await bench.silence(20)
+    await bench.dispatcher.enqueue(HeartbeatRequest())
+    heartbeat = await bench.next("Heartbeat")
+    bench.answer(first, {**ACCEPTED, "transactionId": 7})
+    before = bench.time
+    await bench.dispatcher.settled()
+    assert bench.time == before
+    bench.answer(heartbeat, NOW)
+    await bench.silence(3600)
+    assert bench.hooks.transaction_id == 7
+    await bench.dispatcher.close()
+
+
 async def test_a_late_answer_counts_while_the_repetition_is_in_flight(bench: Bench) -> None:
     await bench.online()
     await bench.dispatcher.enqueue(start_transaction())
