@@ -6,7 +6,7 @@ May import: messages, context, store.rows. Must not import: other capabilities.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -15,7 +15,7 @@ import msgspec
 from ocpp16.configuration import keys
 from ocpp16.context import Context
 from ocpp16.dispatcher import Answered, Offline, Outcome
-from ocpp16.errors import UsageError
+from ocpp16.errors import StoreError, UsageError
 from ocpp16.messages import (
     AuthorizationStatus,
     AuthorizeRequest,
@@ -24,6 +24,8 @@ from ocpp16.messages import (
     IdTagInfo,
 )
 from ocpp16.store.rows import AuthorizationEntry, Change, ClearCache, PutCacheEntry
+
+LookUp = Callable[[str], Awaitable[AuthorizationEntry | None]]
 
 AUTHORIZE_LIMIT = 60.0
 """Seconds `authorize_id_token` waits for the CSMS."""
@@ -120,7 +122,7 @@ class Authorization:
         outcome: Outcome = await self._context.dispatcher.call(request, timeout=AUTHORIZE_LIMIT)
         match outcome:
             case Answered(response=AuthorizeResponse(id_tag_info=info)):
-                await self._context.store.apply(self.cache_changes(id_token, info), durable=False)
+                await self._remember(self.cache_changes(id_token, info))
                 return Decision(info, DecisionReason.CsmsAnswered)
             case Offline():
                 return await self._decide(id_token, online=False)
@@ -144,21 +146,35 @@ class Authorization:
     async def _list_entry(self, id_token: str) -> IdTagInfo | None:
         if not self._context.local_list_enabled:
             return None
-        entry = await self._context.store.local_list_entry(id_token)
+        entry = await self._known(self._context.store.local_list_entry, id_token)
         return entry.info if entry is not None else None
 
     async def _cache_entry(self, id_token: str, now: datetime) -> IdTagInfo | None:
         """The cache entry; one that has expired is written back as Expired."""
         if not self.cache_enabled:
             return None
-        entry = await self._context.store.cache_entry(id_token)
+        entry = await self._known(self._context.store.cache_entry, id_token)
         if entry is None:
             return None
         info = expired(entry.info, now)
         if info is not entry.info:
-            change = PutCacheEntry(AuthorizationEntry(id_tag=entry.id_tag, info=info))
-            await self._context.store.apply([change], durable=False)
+            await self._remember([PutCacheEntry(AuthorizationEntry(id_tag=entry.id_tag, info=info))])
         return info
+
+    async def _remember(self, changes: Sequence[Change]) -> None:
+        """Cache entries may be lost: a store that refuses them changes nothing of the decision."""
+        try:
+            await self._context.store.apply(changes, durable=False)
+        except StoreError as error:
+            self._context.log.error("The authorization cache cannot be written: %s", error)
+
+    async def _known(self, look_up: LookUp, id_token: str) -> AuthorizationEntry | None:
+        """What list or cache hold of the tag; one that cannot be read does not know it, so that the CSMS is asked."""
+        try:
+            return await look_up(id_token)
+        except StoreError as error:
+            self._context.log.error("The local list or the authorization cache cannot be read: %s", error)
+            return None
 
     @property
     def cache_enabled(self) -> bool:

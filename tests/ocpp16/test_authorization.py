@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ocpp16 import UsageError
+from ocpp16 import StoreError, UsageError
 from ocpp16.authorization import DecisionReason, Knowledge, decide
 from ocpp16.messages import AuthorizationStatus, IdTagInfo
 from ocpp16.store.rows import AuthorizationEntry, PutCacheEntry, ReplaceLocalList
@@ -137,6 +137,19 @@ async def test_without_a_good_answer_the_tag_is_invalid_even_where_unknown_tags_
         station.csms.answers["Authorize"] = answer
         result = await station.charge_point.authorize_id_token("TAG1")
     assert result.id_tag_info.status == "Invalid"
+
+
+@pytest.mark.looptime
+async def test_the_csms_decides_although_cache_and_list_can_neither_be_read_nor_written() -> None:
+    async def refuse(*_: Any, **__: Any) -> Any:
+        raise StoreError("disk full")
+
+    async with Station(LocalPreAuthorize=True) as station:
+        await station.boot()
+        for name in ("apply", "cache_entry", "local_list_entry"):
+            setattr(station.store, name, refuse)
+        result = await station.charge_point.authorize_id_token("TAG1")
+    assert result.id_tag_info.status == "Accepted"
 
 
 @pytest.mark.looptime
