@@ -31,6 +31,16 @@ def station_config(folder: Path, csms_url: str, **changes: Any) -> Path:
 
     `changes` are OCPP configuration values by key.
     """
+    stack = yaml.safe_load((ROOT / "manifest.yaml").read_text(encoding="utf-8"))
+    path_of_keys = write_ocpp_configuration(folder, csms_url, **changes)
+    stack["active_modules"]["ocpp"]["config_module"]["ChargePointConfigPath"] = path_of_keys
+    path = folder / "stack.yaml"
+    path.write_text(yaml.safe_dump(stack), encoding="utf-8")
+    return path
+
+
+def write_ocpp_configuration(folder: Path, csms_url: str, **changes: Any) -> str:
+    """Write the quick OCPP configuration into `folder` and return its path; see `station_config`."""
     quick = {
         "CentralSystemURI": csms_url,
         "MeterValueSampleInterval": 1,
@@ -38,12 +48,9 @@ def station_config(folder: Path, csms_url: str, **changes: Any) -> Path:
         "RetryBackoffRandomRange": 0,
         "TransactionMessageRetryInterval": 1,
     }
-    (folder / "ocpp.json").write_text(json.dumps(ocpp_configuration({**quick, **changes})), encoding="utf-8")
-    stack = yaml.safe_load((ROOT / "manifest.yaml").read_text(encoding="utf-8"))
-    stack["active_modules"]["ocpp"]["config_module"]["ChargePointConfigPath"] = str(folder / "ocpp.json")
-    path = folder / "stack.yaml"
-    path.write_text(yaml.safe_dump(stack), encoding="utf-8")
-    return path
+    path = folder / "ocpp.json"
+    path.write_text(json.dumps(ocpp_configuration({**quick, **changes})), encoding="utf-8")
+    return str(path)
 
 
 class Bus:
@@ -145,6 +152,15 @@ class Station:
             "MQTT_SERVER_PORT": str(self._port),
         }
 
+    @property
+    def command(self) -> list[str]:
+        """The manager and where its configuration is."""
+        return [sys.executable, "-m", "everest.manager", "--config", str(self._config)]
+
+    @property
+    def cwd(self) -> Path:
+        return self.folder
+
     async def start(self) -> None:
         self._fifo = self.folder / "status.fifo"
         self._fifo.unlink(missing_ok=True)
@@ -153,9 +169,8 @@ class Station:
         self.status_lines.clear()
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "everest.manager", "--config", str(self._config),
-                "--status-fifo", str(self._fifo), *self._arguments,
-                cwd=self.folder, env=self.environment, stdout=log, stderr=log,
+                *self.command, "--status-fifo", str(self._fifo), *self._arguments,
+                cwd=self.cwd, env=self.environment, stdout=log, stderr=log,
             )  # fmt: skip
         self._status_reader = asyncio.create_task(self._read_status(descriptor), name="status fifo")
         if self._wait:
