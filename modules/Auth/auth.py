@@ -96,7 +96,7 @@ class Auth(Module):
         self._evses = EvseCommands()
         self._evse_clients = self.connections("evse_manager", EvseManagerClient)
         self._store = self.optional_connection("kvs", KvsClient)
-        self._check_selection()
+        self._warn_of_selection()
         self._providers = self.connections("token_provider", AuthTokenProviderClient)
         self._validators = self.connections("token_validator", AuthTokenValidatorClient)
         self._connection_timers = Timers(self.spawn, "connection timeout of EVSE")
@@ -129,12 +129,13 @@ class Auth(Module):
         self.provide("main", self._main)
         self.provide("reservation", self._reservation)
 
-    def _check_selection(self) -> None:
-        """Refuse at start what would fail at the first card (station 1.5)."""
+    def _warn_of_selection(self) -> None:
+        """UserInput fails when a choice is needed, not before: tokens that name one EVSE need none (station 1.5)."""
         if self._settings.selection_algorithm is SelectionAlgorithm.UserInput and len(self._evse_clients) > 1:
-            raise StartupError(
-                f"module {self.info.id}: selection_algorithm UserInput cannot choose between {len(self._evse_clients)} "
-                "EVSEs; set it to FindFirst, PlugEvents or PlugEventsLIFO"
+            log.warning(
+                "selection_algorithm UserInput cannot choose between EVSEs: a token that could mean several of the %d "
+                "ends this module. Set it to FindFirst, PlugEvents or PlugEventsLIFO",
+                len(self._evse_clients),
             )
 
     # ------------------------------------------------------------------------------------------------- start

@@ -204,9 +204,13 @@ class TokenHandler:
     async def _authorize(
         self, work: TokenInWork, referenced: Sequence[Evse], results: Sequence[ValidationResult]
     ) -> Outcome:
-        """Steps 8 to 10."""
-        token = work.token
-        for result in tokens.accepted(results):
+        """Steps 8 to 10. What step 10 reports is the last result as it was judged: no EVSE hears Accepted of a refused
+        token.
+        """
+        token, judged = work.token, list(results)
+        for index, result in enumerate(results):
+            if result.authorization_status != AuthorizationStatus.Accepted:
+                continue
             candidates = [evse for evse in referenced if evse.identifier is None]
             if not candidates:
                 break
@@ -217,12 +221,13 @@ class TokenHandler:
             selected = await self._select(work, candidates)
             if not isinstance(selected, Evse):
                 return Outcome(selected, told)
-            judged = tokens.judge(result, token, selected, candidates, self._reservations.book)
-            if judged.authorization_status == AuthorizationStatus.Accepted:
-                await self._accept(selected, told, judged)
+            verdict = tokens.judge(result, token, selected, candidates, self._reservations.book)
+            if verdict.authorization_status == AuthorizationStatus.Accepted:
+                await self._accept(selected, told, verdict)
                 return Outcome(TokenValidationStatus.UsedToStart, tokens.at_evse(told, selected.id))
-            await self._evses.authorize_response(selected.id, told, judged)
-        await self._report_refusal(token, results[-1])
+            await self._evses.authorize_response(selected.id, told, verdict)
+            judged[index] = verdict
+        await self._report_refusal(token, judged)
         return Outcome(TokenValidationStatus.Rejected, token)
 
     async def _accept(self, evse: Evse, token: ProvidedIdToken, result: ValidationResult) -> None:
@@ -244,11 +249,12 @@ class TokenHandler:
         await self._evses.withdraw_authorization(evse.id)
         self._publish(token, TokenValidationStatus.TimedOut)
 
-    async def _report_refusal(self, token: ProvidedIdToken, result: ValidationResult) -> None:
+    async def _report_refusal(self, token: ProvidedIdToken, results: Sequence[ValidationResult]) -> None:
         """Step 10: the EVSEs that the token named learn of its refusal."""
-        for evse_id in dict.fromkeys(token.connectors or []):
+        refusals = [result for result in results if result.authorization_status != AuthorizationStatus.Accepted]
+        for evse_id in dict.fromkeys(token.connectors or []) if refusals else ():
             if evse_id in self._evses.clients:
-                await self._evses.authorize_response(evse_id, token, result)
+                await self._evses.authorize_response(evse_id, token, refusals[-1])
 
     async def _select(self, work: TokenInWork, candidates: Sequence[Evse]) -> Evse | TokenValidationStatus:
         """Station 1.5: the EVSE, or the status that ends the token (TimedOut, Withdrawn)."""

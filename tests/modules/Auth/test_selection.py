@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from everest.runtime import StartupError
 from tests.modules.Auth.station import INVALID, Station, accepted, token
 
 pytestmark = pytest.mark.looptime
@@ -113,10 +112,17 @@ async def test_the_connection_timeout_can_be_set_by_command() -> None:
         assert station.statuses()[-1] == "TimedOut"
 
 
-async def test_user_input_with_a_choice_is_refused_at_start_in_one_line() -> None:
-    with pytest.raises(StartupError, match="UserInput cannot choose between 2 EVSEs; set it to FindFirst"):
-        async with Station(selection_algorithm="UserInput"):
-            pass
+async def test_user_input_serves_tokens_that_name_one_evse_and_ends_the_module_when_a_choice_is_needed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with Station(selection_algorithm="UserInput") as station:
+        assert "UserInput cannot choose between EVSEs" in caplog.text
+        await station.swipe(token("TAG1", connectors=[2]))
+        assert [evse for evse, _ in station.authorized()] == [2]
+        await station.unplug(2)
+        await station.swipe(token("TAG2"))
+        assert await station.ended(timeout=5) != 0
+        assert station.statuses()[-1] == "Accepted"
 
 
 async def test_user_input_without_a_choice_works() -> None:

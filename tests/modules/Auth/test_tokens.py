@@ -449,3 +449,43 @@ async def test_a_late_result_for_nobody_is_only_logged(evse_id: int, caplog: pyt
         await station.settle()
         assert station.statuses() == []
         assert "has no effect" in caplog.text
+
+
+async def test_no_evse_hears_accepted_of_a_token_that_is_refused_after_all() -> None:
+    async with Station(validators=2) as station:
+        station.validates(INVALID, validator="validator_1/main")
+        station.validates(accepted(evse_ids=[2]), validator="validator_2/main")
+        await station.swipe(token(connectors=[1]))
+        results = [call["validation_result"]["authorization_status"] for _, call in station.authorized()]
+        assert results == ["NotAtThisLocation", "NotAtThisLocation"]
+        assert station.statuses() == ["Processing", "Accepted", "Rejected"]
+
+
+async def test_the_last_validator_s_result_is_the_one_reported() -> None:
+    async with Station(validators=2) as station:
+        station.validates(accepted(evse_ids=[2]), validator="validator_1/main")
+        station.validates({**INVALID, "authorization_status": "Expired"}, validator="validator_2/main")
+        await station.swipe(token(connectors=[1]))
+        results = [call["validation_result"]["authorization_status"] for _, call in station.authorized()]
+        assert results == ["NotAtThisLocation", "Expired"]
+
+
+async def test_an_evse_taken_by_another_card_meanwhile_hears_nothing_of_the_one_refused() -> None:
+    """Two accepted results; while the EVSE hears of the first refusal another card gets it: no second Accepted."""
+    async with Station(evses=1, validators=2) as station:
+        station.validates(accepted(evse_ids=[7]), validator="validator_1/main")
+        gate = asyncio.Event()
+        answered: list[str] = []
+
+        async def slow(args: dict[str, Any]) -> None:
+            answered.append(args["validation_result"]["authorization_status"])
+            if len(answered) == 1:
+                await gate.wait()
+
+        station.answer(station.evse(1), "authorize_response", slow)
+        await station.swipe(token("TAG1", connectors=[1]))
+        await station.swipe(token("TAG2", connectors=[1], prevalidated=True))
+        gate.set()
+        await station.settle()
+        assert answered == ["NotAtThisLocation", "Accepted", "NotAtThisLocation"]
+        assert station.statuses() == ["Processing", "Accepted", "Processing", "Accepted", "UsedToStart", "Rejected"]
