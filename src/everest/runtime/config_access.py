@@ -6,6 +6,7 @@ Lives here: `ConfigAccess`, one per module, on its event loop. May not be import
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
@@ -14,6 +15,8 @@ from everest.runtime.bus import Bus
 from everest.runtime.errors import WireError
 from everest.runtime.model import MODULE_LEVEL, convert
 from everest.runtime.wire import ConfigurationResponse, Envelope, MessageType
+
+logger = logging.getLogger(__name__)
 
 VERDICTS = frozenset({"Accepted", "Rejected", "RebootRequired"})
 
@@ -100,6 +103,7 @@ class ConfigAccess:
         try:
             return await handler(request.value)
         except Exception as error:
+            logger.exception("the handler of the configuration parameter %s failed; the new value is refused", name)
             return Verdict("Rejected", str(error) or type(error).__name__)
 
 
