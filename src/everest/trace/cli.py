@@ -10,27 +10,31 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import math
 import os
+import re
 import signal
 import sys
 import tempfile
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.console import Console
 from rich.text import Text
 
 from everest.manager import paths
+from everest.runtime.topics import has_wildcard
+from everest.runtime.yaml_file import YamlError
+from everest.runtime.yaml_file import load as load_yaml
 from everest.trace import differences, jump_loop, records, show
 from everest.trace.compare import Comparison, compare
 from everest.trace.record import Broker, record
 from everest.trace.records import TraceError
 from everest.trace.replay import Replay
 from everest.trace.replay import replay as play
-from everest.trace.said import module_ids, statements
+from everest.trace.said import module_ids, speakers, statements, tells_timers, without_timers
 from everest.trace.topics import prefix_of
 from everest.trace.world import attributed
 
@@ -50,25 +54,30 @@ def build_parser() -> argparse.ArgumentParser:
     diff = commands.add_parser("diff", help="compare two traces")
     diff.add_argument("first", type=Path)
     diff.add_argument("second", type=Path)
-    diff.add_argument("--module", help="only what this module says (its id)")
+    diff.add_argument("--module", metavar="ID", help="only what this module says (its id)")
     diff.add_argument("--differences", type=Path, help="YAML list of accepted differences")
     shown = commands.add_parser("show", help="print a trace for people")
     shown.add_argument("trace", type=Path)
-    shown.add_argument("--module", help="only what this module says or is told (its id)")
+    shown.add_argument("--module", metavar="ID", help="only what this module says or is told (its id)")
     shown.add_argument("--ocpp", action="store_true", help="only OCPP, each request with its answer")
-    shown.add_argument("--grep", metavar="REGEX", help="only lines that match")
-    shown.add_argument("--width", type=int, default=110, help="longest payload shown (default 110)")
+    shown.add_argument("--grep", metavar="REGEX", type=pattern, help="only lines that match")
+    shown.add_argument("--width", type=characters, default=110, help="longest payload shown (default 110)")
     return parser
 
 
 def _add_record(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("trace", type=Path, help="the file to write; compressed when its name ends in .gz")
     parser.add_argument("--host", default=os.environ.get("MQTT_SERVER_ADDRESS", "localhost"))
-    parser.add_argument("--port", type=int, default=int(os.environ.get("MQTT_SERVER_PORT", "1883")))
+    parser.add_argument("--port", type=port, default=environment_port())
     parser.add_argument("--socket", help="the broker's unix socket, instead of host and port")
     parser.add_argument("--external-prefix", default="", help="mqtt_external_prefix of the station")
-    parser.add_argument("--seconds", type=float, help="stop after so many seconds")
-    parser.add_argument("--until-topic", metavar="TOPIC", help="stop with the first message on this topic (or filter)")
+    parser.add_argument("--seconds", type=seconds, help="stop after so many seconds")
+    parser.add_argument(
+        "--until-topic",
+        metavar="TOPIC",
+        type=topic_filter,
+        help="stop with the first message on this topic (or filter)",
+    )
 
 
 def _add_replay(parser: argparse.ArgumentParser) -> None:
@@ -79,10 +88,58 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter, instead of the trace's"
     )
     parser.add_argument("--differences", type=Path, help="YAML list of accepted differences")
-    parser.add_argument("--until", type=float, metavar="SECONDS", help="only the first so many seconds of the trace")
+    parser.add_argument("--until", type=seconds, metavar="SECONDS", help="only the first so many seconds of the trace")
     parser.add_argument("--real-time", action="store_true", help="at the pace of the recording")
     parser.add_argument("--save", type=Path, metavar="FILE", help="write what passed in the replay as a trace")
     parser.add_argument("--verbose", "-v", action="store_true", help="show the module's log")
+
+
+def characters(text: str) -> int:
+    """A width: 1 or more. Errors of this one and the next: ValueError, which argparse tells."""
+    if int(text) < 1:
+        raise ValueError(text)
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """A span of time: more than nothing, and finite."""
+    if not 0 < float(text) < math.inf:
+        raise ValueError(text)
+    return float(text)
+
+
+def port(text: str) -> int:
+    if not 0 < int(text) < 65536:
+        raise ValueError(text)
+    return int(text)
+
+
+def environment_port() -> int:
+    """`MQTT_SERVER_PORT`; 1883 where that is no port (bus 1.1)."""
+    text = os.environ.get("MQTT_SERVER_PORT", "1883")
+    try:
+        return port(text)
+    except ValueError:
+        logging.getLogger(__name__).warning("MQTT_SERVER_PORT %r is no port; taking 1883", text)
+        return 1883
+
+
+def pattern(text: str) -> str:
+    """A regular expression."""
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
+    return text
+
+
+def topic_filter(text: str) -> str:
+    """A filter as MQTT 5 §4.7.1 allows it."""
+    levels = text.split("/")
+    lone = all(level in ("+", "#") or not has_wildcard(level) for level in levels)
+    if not text or "#" in levels[:-1] or not lone:
+        raise argparse.ArgumentTypeError(f"{text!r}: + stands for a whole level, # for all that follow, at the end")
+    return text
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -103,16 +160,25 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _record(arguments: argparse.Namespace, console: Console) -> int:
     broker = Broker(arguments.host, arguments.port, arguments.socket, arguments.external_prefix)
-    with records.Writer(arguments.trace) as writer:
+    writer = records.Writer(arguments.trace)
 
-        def started() -> None:
-            console.print(f"recording {broker.address} into {arguments.trace}; Ctrl-C ends it")
+    def started() -> None:
+        console.print(f"recording {broker.address} into {arguments.trace}; Ctrl-C ends it")
 
-        recording = record(
-            broker, writer.write, seconds=arguments.seconds, until_topic=arguments.until_topic, started=started
-        )
+    recording = record(
+        broker,
+        writer.write,
+        seconds=arguments.seconds,
+        until_topic=arguments.until_topic,
+        connected=writer.open,
+        started=started,
+    )
+    try:
         asyncio.run(_until_signal(recording))
-    console.print(f"{writer.count} records in {arguments.trace}")
+    finally:
+        writer.close()
+        if writer.opened:
+            console.print(f"{writer.count} records in {arguments.trace}")
     return 0
 
 
@@ -136,14 +202,15 @@ async def _until_signal(work: Coroutine[Any, Any, None]) -> None:
 
 def _replay(arguments: argparse.Namespace, console: Console) -> int:
     logging.basicConfig(level=logging.INFO if arguments.verbose else logging.CRITICAL, stream=sys.stderr)
-    trace, folder = records.load(arguments.trace), module_folder(arguments.into)
+    folder = module_folder(arguments.into)
+    config = dict(setting(text, folder) for text in arguments.set)
+    trace = records.load(arguments.trace)
     if arguments.until is not None:
         trace = [record for record in trace if record.t - trace[0].t <= arguments.until]
     rules = differences.load(arguments.differences) if arguments.differences else []
     name = arguments.trace.name.partition(".")[0]
     with tempfile.TemporaryDirectory(prefix="everest-trace-") as scratch:
         run = asyncio.run if arguments.real_time else jump_loop.run
-        config = dict(setting(text) for text in arguments.set)
         replayed = run(play(trace, folder, Path(scratch), module_id=arguments.module, config=config))
     if arguments.save is not None:
         records.save(arguments.save, replayed.trace)
@@ -179,7 +246,13 @@ def tell(result: Comparison, console: Console) -> None:
 def _diff(arguments: argparse.Namespace, console: Console) -> int:
     rules = differences.load(arguments.differences) if arguments.differences else []
     first, second = (attributed(records.load(path)) for path in (arguments.first, arguments.second))
+    if arguments.module is not None:
+        known = known_modules(first) | known_modules(second)
+        if arguments.module not in known:
+            raise TraceError(f"neither trace holds a module {arguments.module}; they hold {', '.join(sorted(known))}")
     result = diff(first, second, rules, arguments.module)
+    if not result.compared and result.equal:
+        raise TraceError("nothing to compare: no module says anything in these traces")
     tell(result, console)
     return 0 if result.equal else DIFFERENT
 
@@ -189,18 +262,29 @@ def diff(
 ) -> Comparison:
     """What every module of two traces says (or only one), compared; its id stands before the channel."""
     prefixes = [prefix_of(trace) for trace in (first, second)]
-    names = module_ids(second, prefixes[1]) | module_ids(first, prefixes[0])
+    names = known_modules(second) | known_modules(first)
     whole = Comparison()
     for module in [only] if only is not None else names:
         mine = [rule for rule in rules if rule.module in ("", names.get(module))]
-        found = compare(statements(first, module, prefixes[0]), statements(second, module, prefixes[1]), mine)
+        sides = [statements(trace, module, prefix) for trace, prefix in zip((first, second), prefixes, strict=True)]
+        if not all(tells_timers(said) for said in sides):
+            sides = [without_timers(said) for said in sides]
+        found = compare(sides[0], sides[1], mine)
         whole.compared += found.compared
         whole.differences += [replace(item, channel=f"{module}: {item.channel}") for item in found.differences]
     return whole
 
 
+def known_modules(trace: records.Trace) -> dict[str, str]:
+    """Module id -> module name of all that a trace holds; no name where it does not hold the module's start."""
+    prefix = prefix_of(trace)
+    return dict.fromkeys(speakers(trace, prefix), "") | module_ids(trace, prefix)
+
+
 def _show(arguments: argparse.Namespace, console: Console) -> int:
-    trace = records.load(arguments.trace)
+    trace = attributed(records.load(arguments.trace))
+    if arguments.module is not None and arguments.module not in (known := known_modules(trace)):
+        raise TraceError(f"the trace holds no module {arguments.module}; it holds {', '.join(sorted(known)) or 'none'}")
     for line in show.lines(
         trace, module=arguments.module, ocpp=arguments.ocpp, grep=arguments.grep, width=arguments.width
     ):
@@ -220,9 +304,35 @@ def module_folder(into: Path) -> Path:
     raise TraceError(f"--into {into}: no folder of a module (with a manifest.yaml), and no module of that name")
 
 
-def setting(text: str) -> tuple[str, Any]:
-    """`NAME=VALUE`, the value as YAML reads it. Errors: TraceError."""
+def setting(text: str, folder: Path) -> tuple[str, Any]:
+    """`NAME=VALUE`, the value in the type that the module's manifest declares. Errors: TraceError."""
     name, equal, value = text.partition("=")
     if not equal:
         raise TraceError(f"--set {text}: NAME=VALUE is needed")
-    return name, yaml.safe_load(value)
+    declared = declared_types(folder)
+    if name not in declared:
+        raise TraceError(f"--set {text}: {folder.name} has no parameter {name}; it has {', '.join(sorted(declared))}")
+    try:
+        return name, VALUES[declared[name]](value)
+    except (KeyError, ValueError):
+        raise TraceError(f"--set {text}: the value has to be of type {declared[name]}") from None
+
+
+VALUES: dict[str, Callable[[str], Any]] = {
+    "string": str,
+    "integer": int,
+    "number": float,
+    "boolean": lambda text: {"true": True, "false": False}[text],
+}
+"""Type in a manifest (bus 6.2) -> how it is read from the command line."""
+
+
+def declared_types(folder: Path) -> dict[str, str]:
+    """Parameter -> type, out of the module's manifest. Errors: TraceError."""
+    try:
+        manifest = load_yaml(folder / "manifest.yaml").data
+        return {name: str(entry["type"]) for name, entry in manifest.get("config", {}).items()}
+    except YamlError as error:
+        raise TraceError(str(error)) from None
+    except (AttributeError, KeyError, TypeError):
+        raise TraceError(f"{folder / 'manifest.yaml'}: no manifest of a module") from None

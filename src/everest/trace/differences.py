@@ -26,13 +26,35 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-import yaml
+from jsonschema import Draft7Validator
+from jsonschema.exceptions import best_match
 
-from everest.trace.records import TraceError
+from everest.runtime.yaml_file import YamlError, parse
+from everest.trace.records import TraceError, reason
 from everest.trace.said import OCPP, OCPP_ANSWER, Statement
 
 EFFECTS = ("drop", "without", "keep", "once", "unordered")
-MEMBERS = {"name", "reason", "module", "traces", "channel", "action", "containing", *EFFECTS}
+_texts = {"type": "array", "items": {"type": "string"}}
+_ENTRY: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        **{name: {"type": "string"} for name in ("name", "reason", "module", "channel", "action", "containing")},
+        **{name: {"type": "boolean"} for name in ("drop", "once", "unordered")},
+        **dict.fromkeys(("traces", "without"), _texts),
+        "keep": {
+            "type": "object",
+            "required": ["at", "key", "values"],
+            "additionalProperties": False,
+            "properties": {
+                "at": {"type": "string"},
+                "key": {"type": "string"},
+                "values": {"type": "array"},
+                "members": _texts,
+            },
+        },
+    },
+}
+"""The form of an entry, as JSON schema."""
 
 
 @dataclass(frozen=True)
@@ -133,9 +155,11 @@ def keep(value: Any, what: dict[str, Any]) -> None:
 def load(path: Path) -> list[Rule]:
     """All rules of a file. Errors: TraceError naming the entry."""
     try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8")) or []
-    except (OSError, yaml.YAMLError) as error:
-        raise TraceError(f"{path}: cannot be read: {error}") from None
+        entries = parse(path.read_text(encoding="utf-8"), path).data or []
+    except YamlError as error:
+        raise TraceError(str(error)) from None
+    except (OSError, ValueError) as error:
+        raise TraceError(f"{path}: cannot be read: {reason(error)}") from None
     if not isinstance(entries, list):
         raise TraceError(f"{path}: a list of differences is needed")
     rules = [_rule(path, number, entry) for number, entry in enumerate(entries, start=1)]
@@ -149,11 +173,16 @@ def _rule(path: Path, number: int, entry: Any) -> Rule:
     place = f"{path}: entry {number}"
     if not isinstance(entry, dict) or not {"name", "reason"} <= entry.keys():
         raise TraceError(f"{place}: a name and a reason are needed")
-    unknown = sorted(entry.keys() - MEMBERS)
+    place += f" ({entry['name']})"
+    unknown = sorted(entry.keys() - _ENTRY["properties"].keys())
     if unknown:
-        raise TraceError(f"{place} ({entry['name']}): unknown {', '.join(unknown)}")
+        raise TraceError(f"{place}: unknown {', '.join(unknown)}")
+    mistake = best_match(Draft7Validator(_ENTRY).iter_errors(entry))
+    if mistake is not None:
+        where = "".join(f"{step}: " for step in mistake.absolute_path)
+        raise TraceError(f"{place}: {where}{mistake.message}")
     effects = [name for name in EFFECTS if entry.get(name)]
     if len(effects) != 1:
-        raise TraceError(f"{place} ({entry['name']}): exactly one of {', '.join(EFFECTS)} is needed")
+        raise TraceError(f"{place}: exactly one of {', '.join(EFFECTS)} is needed")
     lists = {name: tuple(entry[name]) for name in ("traces", "without") if name in entry}
     return Rule(**{**entry, **lists})

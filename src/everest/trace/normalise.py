@@ -53,5 +53,10 @@ def in_one_order(said: list[Statement]) -> list[Statement]:
     ordered = [item for item in said if item.channel != OCPP]
     for is_status, group in groupby(frames, lambda item: item.value[0] == "StatusNotification"):
         run = list(group)
-        ordered += sorted(run, key=lambda item: int(item.value[1]["connectorId"])) if is_status else run
+        ordered += sorted(run, key=_connector) if is_status else run
     return ordered
+
+
+def _connector(item: Statement) -> str:
+    payload = item.value[1]
+    return str(payload.get("connectorId")) if isinstance(payload, dict) else ""

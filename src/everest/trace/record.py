@@ -62,23 +62,21 @@ class Recorder:
         """One message of the bus, in the broker's order."""
         if topic == self._switch:
             return
-        t = round(self._clock(), 6)
-        if topic.startswith(self._own):
-            told = self._told(t, topic, payload)
-            if told is not None:
-                self._write(told)
-                return
-        self._write(BusMessage(t, topic, payload, qos, retain))
+        told = self.told(topic, payload) if topic.startswith(self._own) else None
+        self._write(BusMessage(self._now(), topic, payload, qos, retain) if told is None else told)
 
-    def _told(self, t: float, topic: str, payload: bytes) -> Record | None:
+    def _now(self) -> float:
+        return round(self._clock(), 6)
+
+    def told(self, topic: str, payload: bytes) -> Record | None:
         """What a module tells of itself; None when it is of another form (it is then kept as a message)."""
-        module = topic.removeprefix(self._own)
+        t, module = self._now(), topic.removeprefix(self._own)
         try:
             line: dict[str, Any] = json.loads(payload)
             if "timer" in line:
                 return TimerFired(t, str(line["timer"]), module)
             return Frame(t, str(line["dir"]), str(line["frame"]), module)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             if topic not in self._shown:
                 self._shown.add(topic)
                 logger.warning("%s: neither a frame nor a timer; kept as a message", topic)
@@ -91,31 +89,39 @@ async def record(
     *,
     seconds: float | None = None,
     until_topic: str | None = None,
+    connected: Callable[[], None] = lambda: None,
     started: Callable[[], None] = lambda: None,
 ) -> None:
     """Record until `seconds` have passed, a message on `until_topic` (wildcards allowed) came, or the caller cancels.
 
-    `started` is called when every message from then on is recorded. Errors: TraceError without a broker.
+    `connected` is called before the first record, `started` when every message from then on is recorded; `seconds`
+    count from there. Errors: TraceError without a broker.
     """
     recorder = Recorder(write, external_prefix=broker.external_prefix)
     switch = broker.external_prefix + RECORDING
     try:
-        async with asyncio.timeout(seconds), _client(broker, switch) as client:
+        async with _client(broker, switch) as client:
+            connected()
             await client.subscribe("#", options=SubscribeOptions(qos=2, retainAsPublished=True))
             await client.publish(switch, ON, qos=1, retain=True)
             started()
             try:
-                async for message in client.messages:
-                    payload = message.payload if isinstance(message.payload, bytes) else b""
-                    recorder.take(message.topic.value, payload, message.qos, bool(message.retain))
-                    if until_topic is not None and matches(until_topic, message.topic.value):
-                        return
+                async with asyncio.timeout(seconds):
+                    await _take(client, recorder, until_topic)
             finally:
                 await client.publish(switch, b"", qos=1, retain=True)
     except TimeoutError:
         return
     except aiomqtt.MqttError as error:
         raise TraceError(f"the broker at {broker.address}: {error}") from None
+
+
+async def _take(client: aiomqtt.Client, recorder: Recorder, until_topic: str | None) -> None:
+    async for message in client.messages:
+        payload = message.payload if isinstance(message.payload, bytes) else b""
+        recorder.take(message.topic.value, payload, message.qos, bool(message.retain))
+        if until_topic is not None and matches(until_topic, message.topic.value):
+            return
 
 
 def _client(broker: Broker, switch: str) -> aiomqtt.Client:

@@ -15,7 +15,9 @@ import base64
 import gzip
 import heapq
 import json
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -48,8 +50,13 @@ class BusMessage:
         """The payload as JSON, None where it is none."""
         try:
             return json.loads(self.payload)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
+
+    def data(self) -> Any:
+        """`data` of the envelope (bus 1.3); None where the payload is no envelope."""
+        envelope = self.json()
+        return envelope.get("data") if isinstance(envelope, dict) else None
 
     def line(self) -> dict[str, Any]:
         try:
@@ -69,12 +76,19 @@ class Frame:
     module: str = ""
 
     def message(self) -> list[Any]:
-        """The frame as JSON, an empty list where it is none (connect, disconnect, garbage)."""
+        """The frame as JSON, an empty list where it is none (connect, disconnect, garbage).
+
+        What is returned begins with 2, 3 or 4 and an id; after a 2 come an action and a payload.
+        """
         try:
             found = json.loads(self.text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return []
-        return found if isinstance(found, list) and len(found) > 2 else []
+        if not isinstance(found, list) or len(found) < 3 or found[0] not in (2, 3, 4) or not isinstance(found[1], str):
+            return []
+        if found[0] != 2:
+            return found
+        return [*found, None][:4] if isinstance(found[2], str) else []
 
     def line(self) -> dict[str, Any]:
         return {"t": self.t, "module": self.module, "dir": self.direction, "frame": self.text}
@@ -98,6 +112,8 @@ Trace = list[Record]
 
 def parse(line: dict[str, Any]) -> Record:
     """One line. Errors: KeyError, TypeError and ValueError for a line of another shape."""
+    if not isinstance(line, dict) or "t" not in line or not line.keys() & {"topic", "timer", "dir"}:
+        raise ValueError("it needs a time t, and a topic, a timer or a dir")
     t = float(line["t"])
     if "topic" in line:
         coded = line.get("payload_base64")
@@ -125,10 +141,18 @@ def _lines(path: Path) -> Iterator[Record]:
             for line in file:
                 number += 1
                 yield parse(json.loads(line))
-    except (OSError, EOFError) as error:
-        raise TraceError(f"{path}: cannot be read: {error}") from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise TraceError(f"{path}:{number}: no record of a trace ({error!r})") from None
+    except EOFError:
+        raise TraceError(f"{path}: cannot be read: it ends in the middle, after {number} records") from None
+    except (OSError, zlib.error) as error:
+        raise TraceError(f"{path}: cannot be read: {reason(error)}") from None
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        what = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise TraceError(f"{path}:{number}: no record of a trace: {what}") from None
+
+
+def reason(error: Exception) -> str:
+    """What went wrong with a file, without the file's name."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def _open(path: Path, mode: str) -> IO[str]:
@@ -138,25 +162,50 @@ def _open(path: Path, mode: str) -> IO[str]:
 
 
 class Writer:
-    """Writes records to a file as they come; `with Writer(path) as writer:`."""
+    """Writes records to a file as they come: `open`, `write`, `close`, or `with Writer(path) as writer:`.
+
+    Errors of each: TraceError.
+    """
 
     def __init__(self, path: Path) -> None:
         self.count = 0
+        self.opened = False
         self._path = path
         self._file: IO[str] | None = None
 
+    def open(self) -> None:
+        """Begin the file; what it held is gone."""
+        with self._telling():
+            self._file = _open(self._path, "w")
+        self.opened = True
+
+    def close(self) -> None:
+        """Write what is left; may be called twice."""
+        file, self._file = self._file, None
+        if file is not None:
+            with self._telling():
+                file.close()
+
     def __enter__(self) -> Writer:
-        self._file = _open(self._path, "w")
+        self.open()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
+        self.close()
 
     def write(self, record: Record) -> None:
         assert self._file is not None
-        self._file.write(json.dumps(record.line(), separators=(",", ":"), ensure_ascii=False) + "\n")
+        line = json.dumps(record.line(), separators=(",", ":"), ensure_ascii=False)
+        with self._telling():
+            self._file.write(line + "\n")
         self.count += 1
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise TraceError(f"{self._path}: cannot be written: {reason(error)}") from None
 
 
 def save(path: Path, trace: Trace) -> None:

@@ -24,7 +24,7 @@ from types import ModuleType
 from typing import Any
 
 from everest.runtime.clock import Clock
-from everest.runtime.errors import COMMAND_ERRORS, HandlerException
+from everest.runtime.errors import COMMAND_ERRORS, HandlerException, StartupError
 from everest.runtime.loader import PACKAGE, load_module_class
 from everest.runtime.memory import Published
 from everest.runtime.testing import ModuleBench
@@ -32,8 +32,9 @@ from everest.runtime.yaml_file import load as load_yaml
 from everest.trace.compare import Comparison, compare
 from everest.trace.csms import RecordedCsms
 from everest.trace.differences import Rule
-from everest.trace.records import CONNECT, BusMessage, Frame, Record, Trace, TraceError
-from everest.trace.said import Statement, statements
+from everest.trace.record import Recorder
+from everest.trace.records import CONNECT, BusMessage, Frame, Record, TimerFired, Trace, TraceError
+from everest.trace.said import Statement, statements, tells_timers, without_timers
 from everest.trace.topics import RECORDING, TRACE, prefix_of
 from everest.trace.world import Answers, World
 
@@ -96,8 +97,9 @@ class Replay:
         return found
 
     def compare(self, rules: list[Rule] | None = None) -> Comparison:
-        """The recording's side against this one."""
-        return compare(self.world.said(self.externals), self.said(), rules or [])
+        """The recording's side against this one; timers only if the recording holds any."""
+        recorded, said = self.world.said(self.externals), self.said()
+        return compare(recorded, said if tells_timers(recorded) else without_timers(said), rules or [])
 
 
 async def replay(
@@ -140,11 +142,14 @@ class _Player:
         self._result = Replay(world)
         self._playing = False
         folder = folder.resolve()
-        load_module_class(folder)
-        self._adapter = _adapter(folder)
         self._clock = ReplayClock(world.start)
         self._csms = RecordedCsms(world.csms_answers, self._frame, online=_begins_online(world))
-        self._bench = self._make_bench(folder, scratch, config, settings)
+        try:
+            load_module_class(folder)
+            self._adapter = _adapter(folder)
+            self._bench = self._make_bench(folder, scratch, config, settings)
+        except (StartupError, ValueError) as error:
+            raise TraceError(f"{folder.name} cannot be replayed: {error}") from None
 
     # --- before ------------------------------------------------------------------------------------------------------
 
@@ -172,6 +177,7 @@ class _Player:
             global_ready=False,
         )
         bench.broker.watch(self._message)
+        bench.broker.publish(RECORDING, b"true", retain=True)
         for (peer, command), answers in self._world.answers.items():
             bench.answer(peer, command, _replaying(answers))
         return bench
@@ -223,12 +229,20 @@ class _Player:
         self._result.trace.append(Frame(self._clock.t, direction, text, self._world.module_id))
 
     def _message(self, message: Published) -> None:
+        if message.topic.startswith(TRACE):
+            self._told(message)
+            return
         self._result.trace.append(
             BusMessage(self._clock.t, message.topic, message.payload, message.qos, message.retain)
         )
-        own = not self._playing and not message.topic.startswith((self._world.prefix, TRACE))
-        if own and message.topic != RECORDING:
+        if not self._playing and not message.topic.startswith(self._world.prefix):
             self._result.externals.add(message.topic)
+
+    def _told(self, message: Published) -> None:
+        """What the module tells of itself: its timers are noted; its frames have been, at the other end."""
+        told = Recorder(lambda record: None, clock=lambda: self._clock.t).told(message.topic, message.payload)
+        if isinstance(told, TimerFired):
+            self._result.trace.append(told)
 
 
 def _begins_online(world: World) -> bool:

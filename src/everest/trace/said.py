@@ -10,6 +10,7 @@ topic, the frames to the CSMS. May not be imported here: replay, manager.
     external <topic>                         text on an external topic
     ocpp                                     a CALL, as [action, payload]
     ocpp answer                              the answer to a CALL, as [3 or 4, action, payload or error code]
+    timer <name>                             a named timer that fired, as its whole name (`sampling[<id>]`)
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from everest.trace.records import RECEIVED, SENT, BusMessage, Frame, Record, Trace
+from everest.trace.records import RECEIVED, SENT, BusMessage, Frame, Record, TimerFired, Trace
 from everest.trace.topics import TRACE, address
 
 OCPP = "ocpp"
 OCPP_ANSWER = "ocpp answer"
 """Between answers and own CALLs there is no promised order."""
+TIMER = "timer "
+"""Nor between timers of different names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +51,23 @@ def statements(trace: Iterable[Record], module: str, prefix: str, externals: Col
         elif isinstance(record, BusMessage):
             statement = _message(record, module, prefix, externals)
         else:
-            statement = None
+            statement = _timer(record) if record.module == module else None
         if statement is not None:
             found.append(statement)
     return found
+
+
+def _timer(record: TimerFired) -> Statement:
+    return Statement(record.t, TIMER + record.timer.partition("[")[0], record.timer)
+
+
+def tells_timers(said: Iterable[Statement]) -> bool:
+    """Whether there is a timer among the statements; recordings of a real EVerest hold none."""
+    return any(item.channel.startswith(TIMER) for item in said)
+
+
+def without_timers(said: Iterable[Statement]) -> list[Statement]:
+    return [item for item in said if not item.channel.startswith(TIMER)]
 
 
 def _frame(record: Frame, actions: dict[str, str]) -> Statement | None:
@@ -65,7 +81,7 @@ def _frame(record: Frame, actions: dict[str, str]) -> Statement | None:
     if record.direction != SENT:
         return None
     if message[0] == 2:
-        return Statement(record.t, OCPP, [message[2], message[3] if len(message) > 3 else None])
+        return Statement(record.t, OCPP, [message[2], message[3]])
     return Statement(record.t, OCPP_ANSWER, [message[0], actions.get(message[1], "unknown"), message[2]])
 
 
@@ -77,7 +93,7 @@ def _message(record: BusMessage, module: str, prefix: str, externals: Collection
     found = address(record.topic, prefix)
     if found is None:
         return None
-    data = (record.json() or {}).get("data")
+    data = record.data()
     if found.module != module:
         if found.kind == "cmd" and isinstance(data, dict) and data.get("origin") == module:
             return Statement(record.t, f"cmd {found.peer}/{found.name}", data.get("args") or {})
@@ -95,9 +111,11 @@ def _message(record: BusMessage, module: str, prefix: str, externals: Collection
 
 def result_of(data: Any) -> Any:
     """The result of a command out of `data` of a CmdResult (bus 3.2): the value, or `{"error", "message"}`."""
-    result = data["data"]
-    if "error" in result:
-        failure = result["error"]
+    result = data.get("data") if isinstance(data, dict) else None
+    if not isinstance(result, dict):
+        return None
+    failure = result.get("error")
+    if isinstance(failure, dict):
         return {"error": failure.get("__everest__error_type", ""), "message": failure.get("__everest__error_msg", "")}
     return result.get("retval")
 
@@ -109,5 +127,17 @@ def module_ids(trace: Trace, prefix: str) -> dict[str, str]:
         if isinstance(record, BusMessage) and record.topic.startswith(f"{prefix}modules/"):
             levels = record.topic.removeprefix(prefix).split("/")
             if len(levels) == 3 and levels[2] == "metadata":
-                found[levels[1]] = (record.json() or {}).get("data", {}).get("module", "")
+                data = record.data()
+                found[levels[1]] = str(data.get("module", "")) if isinstance(data, dict) else ""
     return found
+
+
+def speakers(trace: Trace, prefix: str) -> list[str]:
+    """Ids of all modules that say something in a trace, whether it holds their start or not."""
+    found: dict[str, None] = {}
+    for record in trace:
+        if not isinstance(record, BusMessage):
+            found[record.module] = None
+        elif (told := address(record.topic, prefix)) is not None:
+            found[told.module] = None
+    return [module for module in found if module]

@@ -77,7 +77,7 @@ def _frame(record: Frame, t: float, answers: dict[tuple[str, str], Frame]) -> Sh
         return Shown(t, record.module, arrow, record.text)
     if message[0] != 2:
         return None
-    text = f"{message[2]} {_json(message[3] if len(message) > 3 else None)}"
+    text = f"{message[2]} {_json(message[3])}"
     answer = answers.get((RECEIVED if record.direction == SENT else SENT, str(message[1])))
     if answer is None:
         return Shown(t, record.module, arrow, f"(no answer) {text}")
@@ -90,7 +90,7 @@ def _message(record: BusMessage, t: float, prefix: str) -> Shown:
     found = address(record.topic, prefix)
     if found is None:
         return Shown(t, "", "message", f"{record.topic} {'(retained) ' if record.retain else ''}{record.text}")
-    data = (record.json() or {}).get("data")
+    data = record.data()
     return Shown(t, found.module, found.kind, f"{found.implementation}.{found.name} {_payload(found, data)}")
 
 
@@ -116,7 +116,8 @@ def _concerns(record: Record, prefix: str, module: str) -> bool:
         return f"modules/{module}/" in record.topic
     if found.module == module or found.caller == module:
         return True
-    return found.kind == "cmd" and ((record.json() or {}).get("data") or {}).get("origin") == module
+    data = record.data() if found.kind == "cmd" else None
+    return isinstance(data, dict) and data.get("origin") == module
 
 
 def _json(value: Any) -> str:

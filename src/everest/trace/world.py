@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from everest.trace.records import CONNECT, DISCONNECT, RECEIVED, SENT, BusMessage, Frame, Record, Trace, TraceError
 from everest.trace.said import Statement, module_ids, result_of, statements
@@ -114,8 +114,11 @@ class World:
         for record in trace:
             if isinstance(record, BusMessage) and record.topic.endswith("/metadata"):
                 module = record.topic.removeprefix(f"{self.prefix}modules/").removesuffix("/metadata")
-                provides = (record.json() or {}).get("data", {}).get("provides", {})
-                found |= {f"{module}/{name}": entry["interface"] for name, entry in provides.items()}
+                data = record.data()
+                provides = data.get("provides") if isinstance(data, dict) else None
+                for name, entry in provides.items() if isinstance(provides, dict) else ():
+                    if isinstance(entry, dict) and "interface" in entry:
+                        found[f"{module}/{name}"] = str(entry["interface"])
         return found
 
     def parameters(self, implementation: str = "!module") -> dict[str, Any]:
@@ -172,11 +175,13 @@ class World:
             found = address(record.topic, self.prefix) if isinstance(record, BusMessage) else None
             if found is None or not isinstance(record, BusMessage) or found.module == self.module_id:
                 continue
-            data = (record.json() or {}).get("data") or {}
+            data = record.data()
+            if not isinstance(data, dict):
+                continue
             if found.kind == "cmd" and data.get("origin") == self.module_id:
-                calls[data["id"]] = (record.t, data.get("args") or {})
-            elif found.kind == "result" and found.caller == self.module_id and data["data"]["id"] in calls:
-                t, args = calls.pop(data["data"]["id"])
+                calls[str(data.get("id"))] = (record.t, data.get("args") or {})
+            elif found.kind == "result" and found.caller == self.module_id and (call_id := _result_id(data)) in calls:
+                t, args = calls.pop(call_id)
                 self.answers[found.peer, found.name].given.append(Answer(args, record.t - t, result_of(data)))
 
     def _collect_frame(self, record: Frame, asked: dict[str, tuple[float, str, Any]]) -> None:
@@ -186,6 +191,11 @@ class World:
         elif record.direction == RECEIVED and message and message[0] in (3, 4) and message[1] in asked:
             t, action, payload = asked.pop(message[1])
             self.csms_answers[action].given.append(Answer(payload, record.t - t, message))
+
+
+def _result_id(data: dict[str, Any]) -> str:
+    result = data.get("data")
+    return str(result.get("id")) if isinstance(result, dict) else ""
 
 
 def attributed(trace: Trace) -> Trace:
@@ -202,10 +212,14 @@ def attributed(trace: Trace) -> Trace:
 
 
 def _module_config(record: BusMessage) -> dict[str, Any] | None:
-    response = (record.json() or {}).get("data", {}).get("response")
-    if isinstance(response, dict) and response.get("type") == "Module":
-        found: dict[str, Any] = response["data"]
-        return found
+    data = record.data()
+    response = data.get("response") if isinstance(data, dict) else None
+    if not isinstance(response, dict) or response.get("type") != "Module":
+        return None
+    found = response.get("data")
+    config = found.get("module_config") if isinstance(found, dict) else None
+    if isinstance(config, dict) and {"configuration_parameters", "connections"} <= config.keys():
+        return cast("dict[str, Any]", found)
     return None
 
 

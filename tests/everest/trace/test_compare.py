@@ -106,7 +106,11 @@ def test_a_rule_is_for_its_traces_and_its_module_only() -> None:
         ("- {name: a, reason: b, drop: true, once: true}", "exactly one of"),
         ("- {name: a, reason: b, dropp: true}", "unknown dropp"),
         ("- {name: a, reason: b, drop: true}\n- {name: a, reason: b, drop: true}", "two differences"),
-        ("{", "cannot be read"),
+        ("- {name: a, reason: b, traces: 5, drop: true}", "entry 1 \\(a\\): traces: 5 is not of type 'array'"),
+        ("- {name: a, reason: b, without: abc}", "without: 'abc' is not of type 'array'"),
+        ("- {name: a, reason: b, keep: {at: x}}", "keep: 'key' is a required property"),
+        ("- {name: a, reason: 5, drop: true}", "reason: 5 is not of type 'string'"),
+        ("{", "list.yaml:2:1: while parsing"),
     ],
 )
 def test_mistakes_in_the_list_are_told(tmp_path: Path, text: str, said: str) -> None:

@@ -36,7 +36,7 @@ def test_what_modules_add_becomes_frames_and_timers_in_the_broker_s_order() -> N
     ]
 
 
-@pytest.mark.parametrize("payload", [b"nonsense", b"{}", b"[]", b"\xff"])
+@pytest.mark.parametrize("payload", [b"nonsense", b"{}", b"[]", b"\xff", b"[" * 100_000])
 def test_what_is_neither_frame_nor_timer_is_kept_as_a_message(payload: bytes) -> None:
     found: list[Record] = []
     Recorder(found.append, clock=lambda: 7.0).take("everest_trace/x", payload, 2, False)

@@ -47,3 +47,26 @@ def test_a_broken_line_is_told_with_its_number(tmp_path: Path, line: str) -> Non
 def test_a_file_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(TraceError, match="cannot be read"):
         load(tmp_path / "missing.jsonl.gz")
+
+
+def test_a_compressed_file_that_was_damaged_is_told_in_one_line(tmp_path: Path) -> None:
+    save(tmp_path / "trace.jsonl.gz", TRACE * 2000)
+    whole = bytearray((tmp_path / "trace.jsonl.gz").read_bytes())
+    (tmp_path / "trace.jsonl.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(TraceError, match=r"it ends in the middle, after [0-9]+ records"):
+        load(tmp_path / "trace.jsonl.gz")
+    whole[15:40] = b"\xff" * 25
+    (tmp_path / "trace.jsonl.gz").write_bytes(whole)
+    with pytest.raises(TraceError, match="cannot be read: Error -3"):
+        load(tmp_path / "trace.jsonl.gz")
+
+
+def test_a_line_that_is_nested_too_deeply_is_no_record(tmp_path: Path) -> None:
+    (tmp_path / "trace.jsonl").write_text("[" * 100_000 + "\n")
+    with pytest.raises(TraceError, match=r"trace\.jsonl:1: no record"):
+        load(tmp_path / "trace.jsonl")
+
+
+def test_a_full_disk_is_told_in_one_line() -> None:
+    with pytest.raises(TraceError, match="/dev/full: cannot be written: No space left"):
+        save(Path("/dev/full"), list(TRACE))
