@@ -47,8 +47,8 @@ class SessionEvents:
         handler = HANDLERS.get(event.event)
         if handler is None:
             return
+        await self._close_missed(evse_id, event)
         for connector in self._concerned(evse_id, event):
-            await self._close_missed(connector, event)
             await handler(self, connector, event)
 
     def _concerned(self, evse_id: int, event: SessionEvent) -> list[int]:
@@ -68,16 +68,17 @@ class SessionEvents:
             self._out_of_service.discard(connector)
         return [connector]
 
-    async def _close_missed(self, connector: int, event: SessionEvent) -> None:
-        """The session that was taken to go on has ended unseen, if another one begins or it is over."""
-        session_id = self.resumed_late.get(connector)
-        if session_id is None:
-            return
-        if event.event is SessionEventEnum.TransactionFinished and event.uuid == session_id:
-            del self.resumed_late[connector]
-        elif event.event in NEW_SESSION or (event.event in SESSION_OVER and event.uuid in (session_id, "")):
-            del self.resumed_late[connector]
-            await self._core.end_unfinished_transaction(connector, session_id)
+    async def _close_missed(self, evse_id: int, event: SessionEvent) -> None:
+        """The session that was taken to go on has ended unseen, if the EVSE begins another one or it is over."""
+        for connector in self._connectors.of_evse(evse_id):
+            session_id = self.resumed_late.get(connector)
+            if session_id is None:
+                continue
+            if event.event is SessionEventEnum.TransactionFinished and event.uuid == session_id:
+                del self.resumed_late[connector]
+            elif event.event in NEW_SESSION or (event.event in SESSION_OVER and event.uuid in (session_id, "")):
+                del self.resumed_late[connector]
+                await self._core.end_unfinished_transaction(connector, session_id)
 
     def _time(self, event: SessionEvent) -> datetime:
         return parse_time(event.timestamp) or self._clock.now()

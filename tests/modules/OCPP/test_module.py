@@ -115,6 +115,39 @@ async def test_several_connectors_of_an_evse_are_connectors_of_their_own(tmp_pat
     assert answer.configuration_key[0]["value"] == "3"
 
 
+async def test_the_events_of_a_session_that_name_no_connector_are_about_that_of_its_start(
+    tmp_path: Path, csms: CentralSystem
+) -> None:
+    async with OcppBench(tmp_path, csms, connectors={1: [1, 2], 2: [1]}) as bench:
+        bench.start_transaction(evse=1, connector_id=2)
+        bench.event("ChargingStarted", charging_state_changed_event={"meter_value": meter(1)})
+        await bench.wait_for_status(2, "Charging")
+        bench.stop_transaction(energy=5)
+        await csms.wait_for_call("StopTransaction")
+        bench.event("SessionFinished", session_finished={"meter_value": meter(5)})
+        await csms.wait_for(lambda: bench.statuses(2)[-1] == "Available")
+    assert bench.statuses(1) == ["Available"]
+
+
+async def test_a_session_that_went_on_is_over_when_another_connector_of_the_evse_begins_one(
+    tmp_path: Path, csms: CentralSystem
+) -> None:
+    connectors = {1: [1, 2], 2: [1]}
+    async with OcppBench(tmp_path, csms, connectors=connectors) as bench:
+        bench.start_transaction(energy=10, connector_id=2)
+        await csms.wait_for(lambda: csms.transactions)
+        await bench.bus.until(lambda: len(bench.bus.published("ocpp_generic", "ocpp_transaction_event")) == 2)
+    async with OcppBench(tmp_path, csms, connectors=connectors, announce=False, LateStartTimeout=0) as bench:
+        bench.bus.publish("evse_manager_1/evse", "powermeter", meter(400, power=11000))
+        bench.give_signs_of_life()
+        await csms.wait_for(lambda: bench.statuses(2)[-1] == "Charging", what="Charging again")
+        bench.bus.publish("evse_manager_1/evse", "powermeter", meter(500, power=11000))
+        bench.start_transaction(session="session-2", energy=600, connector_id=1)
+        await csms.wait_for(lambda: len(csms.transactions) == 2)
+    (stop,) = csms.calls("StopTransaction")
+    assert (stop["transactionId"], stop["meterStop"], stop["reason"]) == (1, 500, "PowerLoss")
+
+
 async def test_a_long_token_is_cut_and_the_transaction_not_lost(tmp_path: Path, csms: CentralSystem) -> None:
     async with OcppBench(tmp_path, csms) as bench:
         long = {"id_tag": token("0123456789012345678901234"), "meter_value": meter(0)}
