@@ -1,6 +1,7 @@
-"""The only file of this module with randomness: session ids and measurement noise.
+"""The only file of this module with randomness: session ids, measurement noise and random delays.
 
-Session ids must differ between runs (os.urandom by uuid4/secrets); noise is seeded so that a run can be repeated.
+Session ids must differ between runs (os.urandom by uuid4/secrets); noise and delays are seeded so that a run can be
+repeated.
 """
 
 from __future__ import annotations
@@ -33,3 +34,14 @@ class Noise:
     def factor(self, spread: float) -> float:
         """A factor within 1 +- spread; exactly 1 when noise is off."""
         return 1.0 + self._random.uniform(-spread, spread) if self._enabled else 1.0
+
+
+class Dice:
+    """Whole numbers, repeatable by seed."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+
+    def seconds(self, longest: int) -> int:
+        """0 to `longest`, each as likely as the others."""
+        return self._random.randint(0, max(0, longest))

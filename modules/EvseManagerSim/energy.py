@@ -8,6 +8,7 @@ publishes `enforced_limits` and `limits`. From the first enforce_limits on, the 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from logging import getLogger
 
@@ -26,10 +27,12 @@ from everest.contracts.types.energy import (
     ScheduleReqEntry,
 )
 from everest.contracts.types.evse_manager import Limits
+from everest.contracts.types.uk_random_delay import CountDown
 from everest.runtime import Clock
 from everest.runtime.clock import timestamp
 
 from .budget import Hardware, active_entry, offered_current, offered_phases, own_budget, parse_time, under_limits
+from .random_delay import RandomDelay, RandomDelayFace
 from .session import SessionMachine
 from .states import State
 
@@ -97,12 +100,18 @@ class Energy:
         zero_power_in_idle: bool,
         publish: Callable[[EnforcedLimits | None, Limits], None],
         wake: Callable[[], None],
+        delay: RandomDelay,
     ) -> None:
         self.grid = EnergyGrid()
         self.external = ExternalLimitsFace()
         self.hardware = hardware
         self.external.changed = self.refresh
         self.grid.enforced = self._take
+        self.delay_face = RandomDelayFace(delay)
+        self.delay_face.changed = self._delay_changed
+        self._delay = delay
+        self._delay_began: str | None = None
+        self._wanted_A = 0.0
         self._module_id = module_id
         self._machine = machine
         self._clock = clock
@@ -154,9 +163,12 @@ class Energy:
         elif self._valid_until is not None and self._expired():
             log.warning("the last budget of the energy manager has expired; no power is offered")
             self._valid_until = None
-            self._machine.offer(0.0)
+            self._wanted_A = self._delay.force(0.0)
+            self._offer()
             self.publish_limits()
             self._wake()
+        elif self._delay.running or self._delay.enabled:
+            self._offer_anew()
 
     def _take(self, value: EnforcedLimits) -> None:
         """A budget of the energy manager; those for another node are not ours."""
@@ -215,9 +227,46 @@ class Energy:
         if phases is not None:
             machine.allow_three_phases(budget=phases == 3)
         count = self.phase_count
-        machine.offer(offered_current(budget, nominal_voltage_V=self.hardware.nominal_voltage_V, phases=count))
+        self._wanted_A = offered_current(budget, nominal_voltage_V=self.hardware.nominal_voltage_V, phases=count)
+        self._offer()
         self._publish(budget, self._limits(with_uuid=True))
         self._wake()
+
+    def _offer(self) -> None:
+        """Tell the machine what it may offer: what the budget wants, or what a random delay lets through."""
+        machine = self._machine
+        now = asyncio.get_running_loop().time()
+        machine.begins_without_power = self._delay.enabled
+        machine.offer(self._delay.offer(self._wanted_A, now, active=machine.transaction))
+        self._count_down(now)
+
+    def _offer_anew(self) -> None:
+        """Under a budget of an energy manager: what a random delay changes between two of them."""
+        before = self._machine.offered_A
+        self._offer()
+        if self._machine.offered_A != before:
+            self.publish_limits()
+            self._wake()
+
+    def _delay_changed(self) -> None:
+        if self.started:
+            self._offer_anew()
+
+    def _count_down(self, now: float) -> None:
+        """`countdown` while a delay is running, and once when it is over."""
+        delay = self._delay
+        if not delay.running and self._delay_began is None:
+            return
+        began = self._delay_began or timestamp(self._clock.now())
+        self._delay_began = began if delay.running else None
+        self.delay_face.publish_countdown(
+            CountDown(
+                countdown_s=math.ceil(delay.left_s(now)),
+                current_limit_after_delay_A=delay.after_A,
+                current_limit_during_delay_A=delay.during_A,
+                start_time=began,
+            )
+        )
 
     def _own(self) -> EnforcedLimits:
         return own_budget(

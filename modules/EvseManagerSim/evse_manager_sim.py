@@ -23,7 +23,11 @@ from everest.contracts.interfaces.powermeter import PowermeterClient
 from everest.contracts.types.authorization import AuthorizationType, IdToken, IdTokenType, ProvidedIdToken
 from everest.contracts.types.board_support_common import ProximityPilot, ProximityPilotAmpacity
 from everest.contracts.types.energy import EnforcedLimits
-from everest.contracts.types.evse_board_support import HardwareCapabilities, HardwareCapabilitiesConnectorType
+from everest.contracts.types.evse_board_support import (
+    HardwareCapabilities,
+    HardwareCapabilitiesConnectorType,
+    Telemetry,
+)
 from everest.contracts.types.evse_manager import EnableDisableSource, EVInfo, Limits, StopTransactionRequest
 from everest.contracts.types.evse_manager import EnableDisableSourceEnableSource as EnableSource
 from everest.contracts.types.evse_manager import EnableDisableSourceEnableState as EnableState
@@ -34,7 +38,7 @@ from everest.runtime import ApiError, CommandError, Module, ModuleContext, Sever
 from .billing import Billing, BusMeter, SimulatedBilling
 from .board import SimulatedBoard
 from .car import Car
-from .chance import Noise, session_id
+from .chance import Dice, Noise, session_id
 from .controller import Controller
 from .dc_meter import DcMeter
 from .energy import PERIOD_S, Energy
@@ -45,6 +49,7 @@ from .hardware import Board, BusBoard, BusBoardAC, BusLock, Lock, OrderQueue, wa
 from .meter import Meter, highest_current
 from .metering import Metering
 from .pace import ticks
+from .random_delay import RandomDelay
 from .register import FileRegister, KvsRegister, Register
 from .session import SessionMachine
 from .settings import Settings, hardware_of
@@ -121,8 +126,7 @@ class EvseManagerSim(Module):
         )
 
     def _meter(self) -> Meter:
-        seed = int(self.settings.number("noise_seed")) + self.settings.connector_id
-        noise = Noise(seed, enabled=self.settings.flag("noise"))
+        noise = Noise(self.settings.seed, enabled=self.settings.flag("noise"))
         kind = DcMeter if self.settings.dc else Meter
         return kind(self.settings.meter(), noise, asyncio.get_running_loop().time())
 
@@ -188,8 +192,10 @@ class EvseManagerSim(Module):
             zero_power_in_idle=self.settings.flag("request_zero_power_in_idle"),
             publish=self._publish_budget,
             wake=self.controller.wake,
+            delay=self._random_delay(),
         )
         self.provide("energy_grid", self.energy.grid)
+        self.provide("random_delay", self.energy.delay_face)
         self.provide("external_limits", self.energy.external)
         self.station = StationShare(
             self.connections("energy_consumer", EnergyClient),
@@ -199,6 +205,14 @@ class EvseManagerSim(Module):
             give_own=self.energy.cap,
         )
         self.provide("station_limits", self.station.face)
+
+    def _random_delay(self) -> RandomDelay:
+        return RandomDelay(
+            Dice(self.settings.seed).seconds,
+            enabled=self.settings.flag("uk_smartcharging_random_delay_enable"),
+            longest_s=int(self.settings.number("uk_smartcharging_random_delay_max_duration")),
+            at_any_change=self.settings.flag("uk_smartcharging_random_delay_at_any_change"),
+        )
 
     def _connect_board(self) -> None:
         """A real board over `bsp` or `bsp_ac` drives the session instead of the simulated one."""
@@ -215,6 +229,7 @@ class EvseManagerSim(Module):
             bsp.on_request_stop_transaction(self._stop_requested)
             bsp.on_ac_pp_ampacity(self._take_cable)
             bsp.on_ac_nr_of_phases_available(self.energy.use_phases)
+            bsp.on_telemetry(self._take_telemetry)
         elif self.bsp_ac is not None:
             board = BusBoardAC(self.bsp_ac, self.controller)
             self.queues.append(board.orders)
@@ -234,6 +249,7 @@ class EvseManagerSim(Module):
         )
         self.provide("car_simulator", self.simulator.car_face)
         self.provide("ev_manager", self.simulator.ev_face)
+        self.provide("dc_external_derate", self.simulator.derate)
 
     # --- life ---
 
@@ -425,6 +441,11 @@ class EvseManagerSim(Module):
         self.energy.hardware = hardware_of(capabilities, self.settings.number("ac_nominal_voltage"))
         self.evse.publish_hw_capabilities(capabilities)
         self.energy.publish_limits(with_uuid=self.energy.started)
+
+    def _take_telemetry(self, telemetry: Telemetry) -> None:
+        """A real board that measures its plug."""
+        if telemetry.plug_temperature_C is not None:
+            self.simulator.derate.publish_plug_temperature_C(telemetry.plug_temperature_C)
 
     async def _stop_requested(self, request: StopTransactionRequest) -> None:
         await self.evse.stop_transaction(request)

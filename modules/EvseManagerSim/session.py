@@ -72,6 +72,8 @@ class SessionMachine:
         self.fatal = False
         self.user_pause = False
         self.offered_A = 0.0
+        self.begins_without_power = False
+        """Whether a transaction begins with nothing offered (random delay)."""
         self.three_phases = True
         self._budget_three_phases = True
         self._operator_three_phases = True
@@ -334,6 +336,8 @@ class SessionMachine:
     def _begin_transaction(self) -> None:
         assert self.token is not None
         self.transaction = True
+        if self.begins_without_power:
+            self.offered_A = 0.0
         self._effects.append(BeginTransaction(self.uuid, self.token))
         self._emit(Ev.TransactionStarted, id_tag=self.token, reservation_id=self.reservation.shown_id)
         self.reservation.drop()

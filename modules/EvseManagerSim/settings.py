@@ -40,6 +40,11 @@ class Settings:
         return int(self.config["connector_id"])
 
     @property
+    def seed(self) -> int:
+        """Seed of everything that is random and repeatable here."""
+        return int(self.number("noise_seed")) + self.connector_id
+
+    @property
     def connector_type(self) -> ConnectorTypeEnum | None:
         """None for a name that the contract does not know: the field is then left out (station 2.9)."""
         name = self.text("connector_type")

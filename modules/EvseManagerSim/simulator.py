@@ -20,6 +20,7 @@ from .board import RCD_LIMIT_MA, BoardReport, SimulatedBoard
 from .car import TICK_S, Car
 from .commands import CommandSyntaxError
 from .dc_meter import DcMeter
+from .derate import DcDerate, PlugTemperature
 from .faces import BoardSupportAC, ErrorFaces, EvseBoardSupport, Rcd
 from .faults import DIODE_FAULT, RCD_DC, InjectionError, parse_injection
 from .hardware import BoardListener
@@ -96,6 +97,8 @@ class Simulator:
         self._offered_W = offered_W
         self.car_face = CarSimulatorFace(self)
         self.ev_face = EvManagerFace()
+        self.derate = DcDerate(dc=settings.dc)
+        self._plug = PlugTemperature(metering.meter.temperature_C())
         self._last_tick: float | None = None
 
     @property
@@ -191,6 +194,8 @@ class Simulator:
             )
         )
         self._rcd.publish_rcd_current_mA(self.car.rcd_current_mA)
+        if self._settings.dc and self.drives_session:
+            self.derate.publish_plug_temperature_C(round(self._plug.value_C, 3))
         return telemetry
 
     def ev_info(self) -> EVInfo:
@@ -210,8 +215,10 @@ class Simulator:
         self._last_tick = now
         meter = self._metering.meter
         if isinstance(meter, DcMeter):
+            self._plug.step(self.car.battery.current_A, seconds)
             offered_W = self._offered_W() if self._board.contactor_closed and self._board.duty is not None else 0.0
             most = min(self._settings.number("dc_target_current"), self._settings.number("dc_max_current_limit"))
+            offered_W, most = self.derate.power_W(offered_W), self.derate.current_A(most)
             meter.set_dc_load(now, self.car.take_dc(offered_W, most, seconds), self.car.battery.voltage_V)
         else:
             phases = self._board.phases(self.car)

@@ -123,3 +123,7 @@ class Charger(ModuleBench):
 
     def energy(self) -> float:
         return float(self.readings()[-1]["energy_Wh_import"]["total"])
+
+    def board_events(self) -> list[str]:
+        """Letters of the control pilot, PowerOn and PowerOff, as the simulated board told them."""
+        return [event["event"] for event in self.published("evse_board_support", "event")]
