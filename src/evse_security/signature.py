@@ -8,7 +8,7 @@ import hashlib
 import logging
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
@@ -31,7 +31,7 @@ def verify_file_signature(path: Path, signing_certificate: str, signature: str) 
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").digest()
         _check(certificates[0].public_key(), base64.b64decode("".join(signature.split()), validate=True), digest)
-    except (InvalidSignature, FormatError, OSError, binascii.Error, ValueError) as error:
+    except (InvalidSignature, UnsupportedAlgorithm, FormatError, OSError, binascii.Error, ValueError) as error:
         log.warning("%s: signature not verified: %s", path, error or type(error).__name__)
         return False
     return True

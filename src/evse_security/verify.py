@@ -84,7 +84,7 @@ def _climb(
 def _extensions_are_known(certificate: Certificate) -> bool:
     try:
         return all(extension.oid in HANDLED for extension in certificate.extensions if extension.critical)
-    except (ValueError, cx509.DuplicateExtension):
+    except x509.MALFORMED:
         return False
 
 
@@ -92,7 +92,7 @@ def _may_issue(issuer: Certificate, *, below: int) -> bool:
     """Whether basicConstraints and keyUsage, where present, let it issue with `below` CAs under it."""
     try:
         extensions = issuer.extensions
-    except (ValueError, cx509.DuplicateExtension):
+    except x509.MALFORMED:
         return False
     for extension in extensions:
         value = extension.value

@@ -20,6 +20,8 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID
 from evse_security.errors import FormatError
 from evse_security.types import CertificateHashData, HashAlgorithm
 
+MALFORMED = (ValueError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+"""What `cryptography` raises for content that is none; not all of it is a `ValueError`."""
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -27,9 +29,18 @@ def read_pem(text: str | bytes) -> list[Certificate]:
     """All certificates of a PEM text, in order; [] if it has none. Errors: `FormatError` if one cannot be read."""
     data = text.encode("utf-8", errors="replace") if isinstance(text, str) else text
     try:
-        return [x509.load_pem_x509_certificate(block) for block in _PEM.findall(data)]
-    except ValueError as error:
+        return [_whole(x509.load_pem_x509_certificate(block)) for block in _PEM.findall(data)]
+    except MALFORMED as error:
         raise FormatError(f"{error}") from error
+
+
+def _whole(certificate: Certificate) -> Certificate:
+    """The certificate, with the parts read that everything here asks for: they are parsed when asked only.
+
+    Extensions are not among them: who asks for one has a rule for broken ones.
+    """
+    _ = certificate.subject, certificate.issuer, certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return certificate
 
 
 def to_pem(certificate: Certificate) -> str:
@@ -156,7 +167,7 @@ def responder_url(certificate: Certificate) -> str | None:
     """The first OCSP responder of the authority information access."""
     try:
         access = certificate.extensions.get_extension_for_oid(ExtensionOID.AUTHORITY_INFORMATION_ACCESS).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, *MALFORMED):
         return None
     assert isinstance(access, x509.AuthorityInformationAccess)
     for description in access:
