@@ -1,6 +1,6 @@
 """`everest-trace`: record, replay, diff, show.
 
-Exit status: 0 equal or done, 1 different, 2 wrong usage or broken input.
+Exit status: 0 equal or done, 1 different, 2 wrong usage or broken input, 130 interrupted.
 
 Lives here: the command line, arguments in, text out. May not be imported here: modules by name, ocpp16.
 """
@@ -40,6 +40,7 @@ from everest.trace.world import attributed
 
 DIFFERENT = 1
 BROKEN = 2
+INTERRUPTED = 130
 STYLES = {"-": "red", "+": "green", "@": "cyan"}
 
 
@@ -146,6 +147,8 @@ def main(words: Sequence[str] | None = None) -> int:
     """The program. Errors of the user are one line on stderr."""
     arguments = build_parser().parse_args(words)
     console = Console(highlight=False, soft_wrap=True)
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("everest.trace").setLevel(logging.WARNING)
     try:
         return {"record": _record, "replay": _replay, "diff": _diff, "show": _show}[arguments.command](
             arguments, console
@@ -153,6 +156,8 @@ def main(words: Sequence[str] | None = None) -> int:
     except TraceError as error:
         print(f"everest-trace: {error}", file=sys.stderr)  # noqa: T201
         return BROKEN
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except BrokenPipeError:
         sys.stdout = None
         return 0
@@ -201,7 +206,7 @@ async def _until_signal(work: Coroutine[Any, Any, None]) -> None:
 
 
 def _replay(arguments: argparse.Namespace, console: Console) -> int:
-    logging.basicConfig(level=logging.INFO if arguments.verbose else logging.CRITICAL, stream=sys.stderr)
+    logging.getLogger().setLevel(logging.INFO if arguments.verbose else logging.CRITICAL)
     folder = module_folder(arguments.into)
     config = dict(setting(text, folder) for text in arguments.set)
     trace = records.load(arguments.trace)

@@ -12,7 +12,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,7 +109,8 @@ async def record(
                 async with asyncio.timeout(seconds):
                     await _take(client, recorder, until_topic)
             finally:
-                await client.publish(switch, b"", qos=1, retain=True)
+                with suppress(aiomqtt.MqttError):  # without a broker there is no topic to clear, and its will does it
+                    await client.publish(switch, b"", qos=1, retain=True)
     except TimeoutError:
         return
     except aiomqtt.MqttError as error:

@@ -15,12 +15,15 @@ import base64
 import gzip
 import heapq
 import json
+import logging
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
+
+logger = logging.getLogger(__name__)
 
 SENT = "cp->csms"
 RECEIVED = "csms->cp"
@@ -125,7 +128,10 @@ def parse(line: dict[str, Any]) -> Record:
 
 
 def load(path: Path) -> Trace:
-    """All records of a trace, in order. Errors: TraceError."""
+    """All records of a trace, in order; a file that was not written to its end is taken as far as it goes.
+
+    Errors: TraceError.
+    """
     records = list(_lines(path))
     for suffix in (".jsonl.gz", ".jsonl"):
         beside = path.with_name(path.name.removesuffix(suffix) + ".ocpp" + suffix)
@@ -140,9 +146,16 @@ def _lines(path: Path) -> Iterator[Record]:
         with _open(path, "r") as file:
             for line in file:
                 number += 1
-                yield parse(json.loads(line))
+                try:
+                    record = parse(json.loads(line))
+                except ValueError:
+                    if line.endswith("\n"):
+                        raise
+                    logger.warning("%s ends in the middle of line %d; what stands before is taken", path, number)
+                    return
+                yield record
     except EOFError:
-        raise TraceError(f"{path}: cannot be read: it ends in the middle, after {number} records") from None
+        logger.warning("%s ends in the middle; the %d records before are taken", path, number)
     except (OSError, zlib.error) as error:
         raise TraceError(f"{path}: cannot be read: {reason(error)}") from None
     except (KeyError, TypeError, ValueError, RecursionError) as error:

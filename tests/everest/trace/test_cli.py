@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -272,3 +273,34 @@ def test_two_recordings_are_compared_by_timers_where_both_hold_them(tmp_path: Pa
     save(tmp_path / "none.jsonl", [record for record in trace if not isinstance(record, TimerFired)])
     assert cli.main(["diff", str(SESSION), str(tmp_path / "fewer.jsonl")]) == 1
     assert cli.main(["diff", str(SESSION), str(tmp_path / "none.jsonl")]) == 0
+
+
+def test_ctrl_c_ends_a_replay_without_a_traceback() -> None:
+    words = ["-u", "-m", "everest.trace", "replay", str(SESSION), "--into", "Auth", "--real-time", "--verbose"]
+    with subprocess.Popen([sys.executable, *words], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+        assert process.wait(30) == 130
+    assert "Traceback" not in rest
+
+
+@pytest.mark.mosquitto
+@pytest.mark.skipif(EXECUTABLE is None, reason="mosquitto is not on PATH")
+def test_a_recorder_that_loses_its_broker_keeps_what_it_has(tmp_path: Path) -> None:
+    words = [sys.executable, "-u", "-m", "everest.trace", "record", str(tmp_path / "t.jsonl.gz")]
+    with ExitStack() as stack:
+        with running_mosquitto(tmp_path) as broker:
+            where = ["--host", broker.host, "--port", str(broker.port)]
+            process = stack.enter_context(
+                subprocess.Popen([*words, *where], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            )
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("recording ")
+        out, error = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert "0 records in" in out
+    assert error.count("\n") == 1
+    assert "the broker at" in error
+    assert load(tmp_path / "t.jsonl.gz") == []
