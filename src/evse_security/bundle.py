@@ -22,11 +22,17 @@ log = logging.getLogger(__name__)
 def read_file(path: Path) -> list[Certificate]:
     """The certificates of a file; [] if it is missing or cannot be read, which is logged."""
     try:
-        return x509.read_pem(path.read_bytes())
-    except FileNotFoundError:
-        return []
+        return _read_whole(path)
     except (OSError, FormatError) as error:
         log.error("%s: certificates cannot be read: %s", path, error)
+        return []
+
+
+def _read_whole(path: Path) -> list[Certificate]:
+    """The certificates of a file; [] if it is missing. Errors: `OSError`, `FormatError`."""
+    try:
+        return x509.read_pem(path.read_bytes())
+    except FileNotFoundError:
         return []
 
 
@@ -74,13 +80,22 @@ class CaBundle:
         return roots if now is None else [c for c in roots if x509.is_valid_at(c, now)]
 
     def install(self, certificate: Certificate) -> None:
-        """Add a certificate; an identical one is replaced. Errors: `StorageError`."""
+        """Add a certificate; an identical one is replaced. A file that cannot be read is not written over.
+
+        Errors: `StorageError`.
+        """
         if self.is_folder:
             self._remove_from_files({certificate})
             name = f"{self.type.value}_ROOT_{self._names.fresh()}{files.CERTIFICATE_SUFFIX}"
             _write(self.path / name, [certificate])
         else:
-            _write(self.path, [c for c in read_file(self.path) if c != certificate] + [certificate])
+            try:
+                present = _read_whole(self.path)
+            except (OSError, FormatError) as error:
+                raise StorageError(
+                    f"{self.path}: repair or remove it, its certificates cannot be read: {error}"
+                ) from error
+            _write(self.path, [c for c in present if c != certificate] + [certificate])
 
     def remove(self, certificates: Iterable[Certificate]) -> None:
         """Take certificates out. Errors: `StorageError`."""

@@ -86,6 +86,14 @@ def test_a_bundle_that_cannot_be_written_is_a_write_error(store: EvseSecurity, p
     assert store.install_ca_certificate(pki.root.pem, CSMS) is R.WriteError
 
 
+def test_a_bundle_with_an_unreadable_part_is_not_written_over(store: EvseSecurity, pki: Pki, folder: Path) -> None:
+    bundle = folder / "ca/v2g/V2G_ROOT_CA.pem"
+    damaged = pki.root.pem + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    bundle.write_text(damaged)
+    assert store.install_ca_certificate(issue("another").pem, V2G) is R.WriteError
+    assert bundle.read_text() == damaged
+
+
 def test_a_full_store_takes_no_more(store: EvseSecurity, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MAX_FILES", 3)
     assert store.install_ca_certificate(pki.root.pem, CSMS) is R.CertificateStoreMaxLengthExceeded
