@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from everest.manager import paths
 from everest.manager.cli import Parser
-from everest.manager.errors import BootError
+from everest.manager.errors import BootError, ConfigError
+from everest.manager.problems import Problem
 from everest.scenario import reading, report
 from everest.scenario.model import Outcome, Scenario
-from everest.scenario.run import play
+from everest.scenario.run import check, play
 
 
 def build_parser() -> Parser:
@@ -42,20 +44,64 @@ def main(words: Sequence[str]) -> int:
         return 0
     if not arguments.files:
         parser.error("no scenario file is named")
-    scenarios = [reading.load(file) for name in arguments.files for file in found(name)]
+    scenarios = loaded(arguments.files)
     if arguments.check:
+        for scenario in scenarios:
+            with TemporaryDirectory(prefix="everest-scenario-") as scratch:
+                check(scenario, Path(scratch))
+        say(f"nothing is wrong with {', '.join(scenario.file.name for scenario in scenarios)}")
         return 0
-    if not arguments.verbose:
-        logging.disable(logging.CRITICAL)
-    try:
-        outcomes = [one(scenario, arguments.virtual, arguments.state_dir) for scenario in scenarios]
-    finally:
-        logging.disable(logging.NOTSET)
+    with silence(not arguments.verbose):
+        outcomes = played(scenarios, virtual=arguments.virtual, state_dir=arguments.state_dir)
     if arguments.junit is not None:
         write(arguments.junit, outcomes)
     passed = sum(outcome.passed for outcome in outcomes)
-    say(f"{passed} of {len(outcomes)} scenarios passed")
-    return 0 if passed == len(outcomes) else 1
+    say(f"{passed} of {len(scenarios)} scenarios passed")
+    for outcome in outcomes:
+        if not outcome.passed and len(scenarios) > 1:
+            say(f"  {report.summary(outcome).splitlines()[0]} ({outcome.scenario.file})")
+    return 0 if passed == len(scenarios) else 1
+
+
+def loaded(names: Sequence[str]) -> list[Scenario]:
+    """Every file that is named, each once. Raises ManagerError; what is wrong with all files is told at once."""
+    scenarios: list[Scenario] = []
+    problems: list[Problem] = []
+    for file in dict.fromkeys(file for name in names for file in found(name)):
+        try:
+            scenarios.append(reading.load(file))
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return scenarios
+
+
+@contextmanager
+def silence(wanted: bool) -> Iterator[None]:
+    """Nothing is logged to the terminal; who keeps errors for a report still hears them."""
+    handlers = logging.getLogger().handlers if wanted else []
+    levels = [(handler, handler.level) for handler in handlers]
+    if wanted:
+        logging.disable(logging.WARNING)
+    for handler, _ in levels:
+        handler.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+        for handler, level in levels:
+            handler.setLevel(level)
+
+
+def played(scenarios: Sequence[Scenario], *, virtual: bool, state_dir: Path | None) -> list[Outcome]:
+    """One after the other, until all are played or somebody says Ctrl-C."""
+    outcomes = []
+    for scenario in scenarios:
+        outcomes.append(one(scenario, virtual, state_dir))
+        if outcomes[-1].interrupted:
+            break
+    return outcomes
 
 
 def one(scenario: Scenario, virtual: bool, state_dir: Path | None) -> Outcome:

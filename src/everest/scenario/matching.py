@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,7 +24,7 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "!=": operator.ne,
 }
 NOW = re.compile(r"\$now(?:([+-])\s*(\d+(?:\.\d+)?)\s*(ms|s|min|h|d))?")
-NAME = re.compile(r"\$(\w+)")
+NAME = re.compile(r"\$(\w+)(/\S*)?")
 SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)")
 UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -56,6 +56,50 @@ def difference(expected: Any, actual: Any, path: str = "") -> str:
     return ""
 
 
+def differences(expected: dict[str, Any], actual: Any) -> list[str]:
+    """Every field that does not fit, in words."""
+    if not isinstance(actual, dict):
+        return [wrong] if (wrong := difference(expected, actual)) else []
+    found = (difference(value, actual.get(key, MISSING), key) for key, value in expected.items())
+    return [wrong for wrong in found if wrong]
+
+
+def is_plain(expected: Any) -> bool:
+    """A text that only its equal fits: no `*`, comparison, regular expression or placeholder."""
+    if not isinstance(expected, str) or expected in ("*", "absent") or expected.startswith("$"):
+        return False
+    return COMPARISON.fullmatch(expected) is None and _pattern(expected) is None
+
+
+def bad_patterns(expected: Any) -> Iterator[str]:
+    """The regular expressions in an expectation that are none, with what is wrong."""
+    if isinstance(expected, dict | list):
+        for item in expected.values() if isinstance(expected, dict) else expected:
+            yield from bad_patterns(item)
+    elif isinstance(expected, str) and (pattern := _pattern(expected)) is not None:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            yield f"{expected} is no regular expression: {error}"
+
+
+def placeholders(value: Any) -> Iterator[str]:
+    """The names that steps before must have saved for `value`."""
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from placeholders(item)
+    elif isinstance(value, str):
+        compared = COMPARISON.fullmatch(value)
+        text = compared[2] if compared is not None else value
+        if NOW.fullmatch(text) is None and (found := NAME.fullmatch(text)) is not None:
+            yield found[1]
+
+
+def _pattern(expected: str) -> str | None:
+    """What stands between slashes."""
+    return expected[1:-1] if len(expected) > 2 and expected.startswith("/") and expected.endswith("/") else None
+
+
 def _mapping(expected: dict[str, Any], actual: Any, path: str) -> str:
     if isinstance(actual, list):
         differences = [difference(expected, item, path) for item in actual]
@@ -85,8 +129,8 @@ def _special(expected: str, actual: Any) -> bool | None:
         return actual is not MISSING
     if (found := COMPARISON.fullmatch(expected)) is not None:
         return actual is not MISSING and _compare(found[1], found[2], actual)
-    if len(expected) > 2 and expected.startswith("/") and expected.endswith("/"):
-        return isinstance(actual, str) and re.search(expected[1:-1], actual) is not None
+    if (pattern := _pattern(expected)) is not None:
+        return isinstance(actual, str) and re.search(pattern, actual) is not None
     return None
 
 
@@ -124,7 +168,7 @@ def filled(value: Any, names: Mapping[str, Any], now: datetime) -> Any:
             raise UnknownName(
                 f"{value}: no step before has saved {found[1]!r}; there are: {', '.join(names) or 'none'}"
             )
-        return names[found[1]]
+        return f"{names[found[1]]}{found[2]}" if found[2] else names[found[1]]
     if (found := COMPARISON.fullmatch(value)) is not None and found[2].startswith("$"):
         return f"{found[1]} {filled(found[2], names, now)}"
     return value

@@ -1,6 +1,6 @@
-"""A scenario as values: what a file says, checked. Pure.
+"""A scenario as values: what a file says, checked, and what became of it. Pure.
 
-Lives here: `Scenario`, `Station`, `Step`, `Verdict`. Reading is in reading.py, playing in player.py.
+Lives here: `Scenario`, `Station`, `Csms`, `Step`; `Verdict`, `Outcome`. Reading is in reading.py, playing in player.py.
 """
 
 from __future__ import annotations
@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+LONG = 150
+"""Longest title of a step."""
 
 
 @dataclass(frozen=True)
@@ -19,15 +22,16 @@ class Step:
     options: dict[str, Any]
     file: Path
     line: int
-    number: int
-    """From 1."""
+    number: str
+    """From 1; inside a `repeat` with round and item: `3.2.1`."""
 
     @property
     def title(self) -> str:
         """One line for people: `expect StatusNotification connectorId=1 status=Preparing`."""
-        parts = [self.kind, _short(self.value)]
+        parts = [self.kind, "" if self.value is True else _short(self.value)]
         parts += [_short(value) if key == "with" else f"{key} {_short(value)}" for key, value in self.options.items()]
-        return " ".join(part for part in parts if part)
+        text = " ".join(part for part in parts if part)
+        return text if len(text) <= LONG else f"{text[:LONG]}..."
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class Csms:
     answers: dict[str, Any] = field(default_factory=dict)
     """Action -> payload that is answered instead of the ordinary one."""
     network: str = "online"
+    files: dict[str, str] = field(default_factory=dict)
+    """File name -> what the file server does with it (files.py)."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +76,17 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a step. `problem` is empty when it passed, `seconds` are those of the loop's clock."""
+    """What became of a step. `problem` is empty when it passed; `details` are lines that help to see why it did not.
+
+    `at` and `seconds` are by the scenario's clock: when the step began, and how long it took.
+    """
 
     step: Step
     seconds: float
     problem: str = ""
     skipped: bool = False
+    at: float = 0.0
+    details: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -90,6 +101,9 @@ class Outcome:
     verdicts: list[Verdict] = field(default_factory=list)
     failure: str = ""
     """Why the station could not be played on, apart from the steps."""
+    details: tuple[str, ...] = ()
+    """Lines that help to see why."""
+    interrupted: bool = False
 
     @property
     def passed(self) -> bool:
@@ -102,5 +116,5 @@ def _short(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_short(item) for item in value) + "]"
     if value is True:
-        return ""
-    return str(value)
+        return "yes"
+    return " ".join(str(value).split())

@@ -9,55 +9,98 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from everest.manager.errors import ManagerError
 from everest.scenario import matching
+from everest.scenario.chance import Chance
 from everest.scenario.csms import CentralSystem
-from everest.scenario.expectations import WITHIN_S, Expectations, Unmet
+from everest.scenario.expectations import WITHIN_S, Expectations
+from everest.scenario.files import Files
 from everest.scenario.matching import MISSING, difference, filled
 from everest.scenario.model import Step, Verdict
-from everest.scenario.station import Station
-from everest.scenario.steps import CAR_WORDS, EVSE_WORDS, KINDS
+from everest.scenario.station import Station, StationLog
+from everest.scenario.steps import CAR_WORDS, EVSE_WORDS, KINDS, MOMENT, PLUGS
+from everest.scenario.unmet import Unmet
 from everest.scenario.watch import Watch
 
 NODERED = "everest_external/nodered/{n}/"
+REFUSAL_S = 0.1
+"""So long a car takes at most to refuse a command."""
+FAULT_S = 5.0
+"""So long a station takes at most to raise or clear an error."""
 
 
 class Player:
-    """`play` does one step; steps are given in order."""
+    """`play` does one step; steps are given in order. `given`: placeholders from the start."""
 
-    def __init__(self, station: Station, csms: CentralSystem, watch: Watch, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        station: Station,
+        csms: CentralSystem,
+        watch: Watch,
+        files: Files,
+        log: StationLog,
+        *,
+        now: Callable[[], datetime],
+        chance: Chance,
+        given: dict[str, Any],
+    ) -> None:
         self._station = station
         self._csms = csms
         self._watch = watch
+        self._files = files
+        self._log = log
         self._now = now
-        self._saved: dict[str, Any] = {}
-        self._expectations = Expectations(csms, watch, station.evses)
-        self._handlers: dict[str, Callable[[Step, dict[str, Any]], Awaitable[None]]] = {
+        self._chance = chance
+        self._saved: dict[str, Any] = dict(given)
+        self._began = asyncio.get_running_loop().time()
+        self._logged = 0
+        self._expectations = Expectations(csms, watch, files, station.evses, self._began)
+        self._handlers: dict[str, Callable[[Step], Awaitable[None]]] = {
             "car": self._car, "card": self._card, "evse": self._evse, "fault": self._fault, "clear": self._fault,
-            "network": self._network, "csms": self._call, "answers": self._answers, "tags": self._tags,
-            "publish": self._publish_text, "power": self._power, "restarts": self._restarts, "wait": self._wait,
-            **dict.fromkeys(("expect", "none", "order", "event", "variable", "error"), self._expect),
+            "network": self._network, "csms": self._call, "publish": self._publish_text, "power": self._power,
+            "restarts": self._restarts, "wait": self._wait, "choose": self._choose,
+            **dict.fromkeys(("answers", "tags", "files"), self._tell),
+            **dict.fromkeys(("expect", "none", "order", "rising", "upload", "event", "variable", "error"),
+                            self._expect),
         }  # fmt: skip
 
     async def play(self, step: Step) -> Verdict:
         """Do it. What the station does wrong is in the verdict."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        problem = ""
+        problem, details = "", tuple[str, ...]()
         if KINDS[step.kind].does:
             self._expectations.look_again()
+            self._logged = self._log.count
         try:
-            await self._handlers[step.kind](step, filled(step.options, self._saved, self._now()))
-        except (Unmet, matching.UnknownName, ManagerError) as error:
+            await self._handlers[step.kind](self._filled(step))
+        except Unmet as unmet:
+            logged = [f"the station's log: {line}" for line in self._log.since(self._logged)]
+            problem, details = str(unmet), (*unmet.details, *logged)
+        except (matching.UnknownName, ManagerError) as error:
             problem = str(error)
-        return Verdict(step, loop.time() - began, problem)
+        return Verdict(step, loop.time() - began, problem, at=began - self._began, details=details)
 
-    async def _expect(self, step: Step, options: dict[str, Any]) -> None:
-        value = filled(step.value, self._saved, self._now())
-        self._save(step, await self._expectations.check(step.kind, value, options))
+    def _filled(self, step: Step) -> Step:
+        """With the values that steps before have saved or chosen. Raises UnknownName, Unmet."""
+        if step.kind == "choose":
+            return step
+        saves = step.options.get("save")
+        value, options = filled([step.value, step.options], self._saved, self._now())
+        if saves is not None:
+            options["save"] = saves
+        kind = KINDS[step.kind]
+        for check, one in ((kind.check, value), *((kind.options[key], one) for key, one in options.items())):
+            if fix := check(one):
+                raise Unmet(f"{one!r} does not fit here; {fix}")
+        return replace(step, value=value, options=options)
+
+    async def _expect(self, step: Step) -> None:
+        self._save(step, await self._expectations.check(step.kind, step.value, step.options))
 
     def _save(self, step: Step, payload: Any) -> None:
         for name, path in step.options.get("save", {}).items():
@@ -66,6 +109,9 @@ class Player:
                 raise Unmet(f"save {name}: there is no field {path} in {payload}")
             self._saved[name] = found
 
+    async def _choose(self, step: Step) -> None:
+        self._saved.update({name: self._chance.pick(pool) for name, pool in step.value.items()})
+
     # --- car, card, EVSE ---------------------------------------------------------------------------------------------
 
     def _publish(self, topic: str, payload: str) -> None:
@@ -73,48 +119,71 @@ class Player:
             raise Unmet("the station is off; `power: on` switches it on")
         self._station.broker.publish(topic, payload.encode())
 
-    def _nodered(self, options: dict[str, Any], topic: str, payload: str) -> None:
-        number = options.get("connector", 1)
-        self._expectations.module(number)
+    def _nodered(self, step: Step, topic: str, payload: str) -> str:
+        """Publish for the step's connector; its module id."""
+        number = step.options.get("connector", 1)
+        module = self._expectations.module(number)
+        assert module is not None
         self._publish(NODERED.format(n=number) + topic, payload)
+        return module
 
-    async def _car(self, step: Step, options: dict[str, Any]) -> None:
-        command = "execute_charging_session" if step.value == "plug" else "modify_charging_session"
-        self._nodered(options, f"carsim/cmd/{command}", CAR_WORDS.get(step.value, step.value))
+    async def _car(self, step: Step) -> None:
+        command = "execute_charging_session" if step.value in PLUGS else "modify_charging_session"
+        before = self._log.count
+        text = step.options.get("commands", CAR_WORDS.get(step.value, step.value))
+        self._nodered(step, f"carsim/cmd/{command}", text)
+        await asyncio.sleep(REFUSAL_S)
+        refused = [line for line in self._log.since(before) if "carsim" in line or "car command" in line]
+        if refused:
+            raise Unmet("the car does not do this")
 
-    async def _card(self, step: Step, options: dict[str, Any]) -> None:
+    async def _card(self, step: Step) -> None:
         token: dict[str, Any] = {"id_token": {"value": step.value, "type": "ISO14443"}, "authorization_type": "RFID"}
-        if "connector" in options:
-            token["connectors"] = [options["connector"]]
+        if "connector" in step.options:
+            self._expectations.module(step.options["connector"])
+            token["connectors"] = [step.options["connector"]]
         self._publish(self._station.token_topic, json.dumps(token))
 
-    async def _evse(self, step: Step, options: dict[str, Any]) -> None:
-        self._nodered(options, f"cmd/{EVSE_WORDS[step.value]}", "")
+    async def _evse(self, step: Step) -> None:
+        self._nodered(step, f"cmd/{EVSE_WORDS[step.value]}", "")
 
-    async def _fault(self, step: Step, options: dict[str, Any]) -> None:
-        wish = {"error_type": step.value, "raise": "true" if step.kind == "fault" else "false"}
-        self._nodered(options, "carsim/error", json.dumps(wish))
+    async def _fault(self, step: Step) -> None:
+        """Until the error is there, or gone."""
+        raised = step.kind == "fault"
+        before = len(self._watch.bus)
+        wish = {"error_type": step.value, "raise": "true" if raised else "false"}
+        module = self._nodered(step, "carsim/error", json.dumps(wish))
 
-    async def _publish_text(self, step: Step, options: dict[str, Any]) -> None:
-        payload = options.get("payload", "")
+        def look() -> bool | None:
+            for heard in self._watch.bus[before:]:
+                of_here = heard.kind == "error" and heard.module_id == module and _means(step.value, heard.name)
+                if of_here and heard.value["state"].startswith("Cleared") != raised:
+                    return True
+            return None
+
+        if await self._watch.until(look, FAULT_S) is None:
+            raise Unmet(f"the station did not {'raise' if raised else 'clear'} {step.value}")
+
+    async def _publish_text(self, step: Step) -> None:
+        payload = step.options.get("payload", "")
         self._publish(step.value, payload if isinstance(payload, str) else json.dumps(payload))
 
-    # --- central system and network ----------------------------------------------------------------------------------
+    # --- central system, network, files ------------------------------------------------------------------------------
 
-    async def _network(self, step: Step, _options: dict[str, Any]) -> None:
+    async def _network(self, step: Step) -> None:
         late = isinstance(step.value, dict)
         self._csms.delay = (matching.seconds(step.value["late"]) or 0.0) if late else 0.0
         self._csms.set_network("online" if late else step.value)
 
-    async def _call(self, step: Step, options: dict[str, Any]) -> None:
+    async def _call(self, step: Step) -> None:
         """A CALL of the central system; without `answer` any CALLRESULT is fine."""
-        within = matching.seconds(options.get("within", WITHIN_S)) or 0.0
+        within = matching.seconds(step.options.get("within", WITHIN_S)) or 0.0
         try:
             async with asyncio.timeout(within):
-                message = await self._csms.call(step.value, options.get("payload", {}))
+                message = await self._csms.call(step.value, step.options.get("payload", {}))
         except TimeoutError:
             raise Unmet(f"{step.value} was not answered within {within:g} s") from None
-        expected = options.get("answer", {})
+        expected = step.options.get("answer", {})
         if isinstance(expected, str):
             expected = {"status": expected}
         answer = {"error": message[2], "description": message[3]} if message[0] == 4 else message[2]
@@ -124,18 +193,26 @@ class Player:
             raise Unmet(f"{step.value} was answered with {answer}: {wrong}")
         self._save(step, answer)
 
-    async def _answers(self, step: Step, _options: dict[str, Any]) -> None:
-        self._csms.answers.update(filled(step.value, self._saved, self._now()))
-
-    async def _tags(self, step: Step, _options: dict[str, Any]) -> None:
-        self._csms.tags.update(filled(step.value, self._saved, self._now()))
+    async def _tell(self, step: Step) -> None:
+        """What the central system or the file server does from now on."""
+        told = {"answers": self._csms.answers, "tags": self._csms.tags, "files": self._files.states}[step.kind]
+        told.update(step.value)
 
     # --- time and power ----------------------------------------------------------------------------------------------
 
-    async def _wait(self, step: Step, _options: dict[str, Any]) -> None:
-        await asyncio.sleep(matching.seconds(step.value) or 0.0)
+    async def _wait(self, step: Step) -> None:
+        until = MOMENT.fullmatch(step.value) if isinstance(step.value, str) else None
+        if until is None:
+            await asyncio.sleep(matching.seconds(step.value) or 0.0)
+            return
+        now = self._now()
+        hour, minute, second = (int(part or 0) for part in until.groups())
+        moment = now.replace(hour=hour, minute=minute, second=second, microsecond=0)
+        if moment <= now:
+            moment += timedelta(days=1)
+        await asyncio.sleep((moment - now).total_seconds())
 
-    async def _power(self, step: Step, _options: dict[str, Any]) -> None:
+    async def _power(self, step: Step) -> None:
         if step.value == "off":
             await self._station.cut()
         elif self._station.running:
@@ -143,9 +220,15 @@ class Player:
         else:
             await self._station.start()
 
-    async def _restarts(self, _step: Step, options: dict[str, Any]) -> None:
+    async def _restarts(self, step: Step) -> None:
         """The station ends by itself (a Reset), and whoever supervises it starts it again."""
-        within = matching.seconds(options.get("within", WITHIN_S)) or 0.0
+        within = matching.seconds(step.options.get("within", WITHIN_S)) or 0.0
         if await self._watch.until(lambda: None if self._station.running else True, within) is None:
             raise Unmet(f"the station did not end within {within:g} s")
         await self._station.start()
+
+
+def _means(wish: str, error: str) -> bool:
+    """Whether `carsim/error` with this name is the error: `lock_X` is `connector_lock/X`, a bare name the board's."""
+    short = error.rpartition("/")[2]
+    return wish in (error, short, f"lock_{short}", f"ac_rcd_{short}")

@@ -8,25 +8,33 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from everest.scenario.model import Outcome, Verdict
+from everest.scenario.unmet import stamp
 
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+INDENT = " " * 14
 
 
 def line(verdict: Verdict) -> str:
-    """One step: `ok     3  card DRIVER`; with a failure its place and reason below."""
+    """One step: `ok     3  0:00:02.0  card DRIVER`; with a failure its place, reason and what came below."""
     word = "skip" if verdict.skipped else "ok" if verdict.passed else "FAIL"
-    text = f"  {word:4} {verdict.step.number:3}  {verdict.step.title}"
+    at = " " * 9 if verdict.skipped else stamp(verdict.at)
+    text = f"  {word:4} {verdict.step.number:>3}  {at}  {verdict.step.title}"
     if verdict.problem:
-        text += f"\n            {verdict.step.file}:{verdict.step.line}: {verdict.problem}"
+        below = (f"{_place(verdict)}: {verdict.problem}", *(f"  {detail}" for detail in verdict.details))
+        text += "".join(f"\n{INDENT}{one}" for one in below)
     return text
 
 
 def summary(outcome: Outcome) -> str:
     """The verdict on a scenario."""
+    name, verdicts = outcome.scenario.name, outcome.verdicts
     if outcome.passed:
-        return f"PASSED {outcome.scenario.name} ({len(outcome.verdicts)} steps)"
-    failed = [str(verdict.step.number) for verdict in outcome.verdicts if verdict.problem]
-    return f"FAILED {outcome.scenario.name}: {outcome.failure or 'step ' + ', '.join(failed)}"
+        return f"PASSED {name} ({len(verdicts)} steps)"
+    if outcome.failure:
+        after = f" after step {verdicts[-1].step.number}" if verdicts else ""
+        return "".join((f"FAILED {name}{after}: {outcome.failure}", *(f"\n  {detail}" for detail in outcome.details)))
+    failed = next(verdict for verdict in verdicts if verdict.problem)
+    return f"FAILED {name}: step {failed.step.number} at {stamp(failed.at + failed.seconds)}"
 
 
 def write_junit(path: Path, outcomes: Sequence[Outcome]) -> None:
@@ -47,19 +55,24 @@ def _suite(root: ElementTree.Element, outcome: Outcome) -> None:
         "errors": int(bool(outcome.failure)),
         "skipped": sum(1 for v in verdicts if v.skipped),
     }
-    suite = ElementTree.SubElement(root, "testsuite", {"name": name, **{k: str(v) for k, v in counts.items()}})
+    suite = ElementTree.SubElement(root, "testsuite", {"name": _clean(name), **{k: str(v) for k, v in counts.items()}})
     suite.set("time", f"{sum(v.seconds for v in verdicts):.3f}")
     for verdict in verdicts:
-        case = ElementTree.SubElement(suite, "testcase", classname=name, time=f"{verdict.seconds:.3f}")
+        case = ElementTree.SubElement(suite, "testcase", classname=_clean(name), time=f"{verdict.seconds:.3f}")
         case.set("name", _clean(f"{verdict.step.number} {verdict.step.title}"))
-        place = f"{verdict.step.file}:{verdict.step.line}"
         if verdict.problem:
-            ElementTree.SubElement(case, "failure", message=_clean(verdict.problem)).text = place
+            text = "\n".join((f"{_place(verdict)} at {stamp(verdict.at)}", *verdict.details))
+            ElementTree.SubElement(case, "failure", message=_clean(verdict.problem)).text = _clean(text)
         elif verdict.skipped:
             ElementTree.SubElement(case, "skipped")
     if outcome.failure:
-        case = ElementTree.SubElement(suite, "testcase", classname=name, name="the station")
-        ElementTree.SubElement(case, "error", message=_clean(outcome.failure))
+        case = ElementTree.SubElement(suite, "testcase", classname=_clean(name), name="the station")
+        error = ElementTree.SubElement(case, "error", message=_clean(outcome.failure))
+        error.text = _clean("\n".join(outcome.details))
+
+
+def _place(verdict: Verdict) -> str:
+    return f"{verdict.step.file}:{verdict.step.line}"
 
 
 def _clean(text: str) -> str:

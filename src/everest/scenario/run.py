@@ -1,4 +1,4 @@
-"""One scenario from start to end: loop, central system, station, steps."""
+"""One scenario from start to end: loop, central system, file server, station, steps."""
 
 from __future__ import annotations
 
@@ -7,19 +7,41 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, chdir
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from everest.manager.errors import ManagerError
+from everest.scenario import file_server, files, reading, server, signing
+from everest.scenario.chance import Chance
 from everest.scenario.clock import LoopClock, wall_clock
 from everest.scenario.csms import CentralSystem, Frame, MemoryDialer
+from everest.scenario.files import Files
 from everest.scenario.model import Outcome, Scenario, Verdict
 from everest.scenario.player import Player
-from everest.scenario.server import serving
-from everest.scenario.station import Station
+from everest.scenario.stack import Names, configured
+from everest.scenario.station import Station, StationLog, Surroundings
 from everest.scenario.watch import Watch
 from everest.trace.jump_loop import JumpLoop
 
 NOWHERE = "ws://csms.invalid/"
 """The address of the central system in virtual time; nobody dials it."""
+
+Told = Callable[[Verdict], None]
+
+
+class Addresses(NamedTuple):
+    """Where the station finds its servers."""
+
+    csms: str
+    files: str
+
+
+def check(scenario: Scenario, folder: Path) -> None:
+    """Hold a scenario against the stack that it wants, and play nothing. Raises ManagerError."""
+
+    async def look() -> None:
+        reading.against(scenario, Names.of(configured(scenario, folder, NOWHERE)))
+
+    asyncio.run(look())
 
 
 def play(
@@ -27,35 +49,46 @@ def play(
     folder: Path,
     *,
     virtual: bool,
-    told: Callable[[Verdict], None] = lambda _verdict: None,
+    told: Told = lambda _verdict: None,
     frames: list[Frame] | None = None,
 ) -> Outcome:
     """Play it. `folder` takes the files of the station and is the working directory meanwhile.
 
     `frames` is filled with what station and central system say. Never raises for what the station does; one that
-    cannot be started is the outcome's `failure`.
+    cannot be started is the outcome's `failure`, and so is Ctrl-C.
     """
     outcome = Outcome(scenario)
-    with chdir(folder), asyncio.Runner(loop_factory=JumpLoop if virtual else None) as runner:
+    with chdir(folder), StationLog() as log, asyncio.Runner(loop_factory=JumpLoop if virtual else None) as runner:
         try:
-            runner.run(_play(outcome, folder, virtual, told, [] if frames is None else frames))
+            runner.run(_play(outcome, folder, virtual, told, [] if frames is None else frames, log))
         except ManagerError as error:
-            outcome.failure = str(error)
+            outcome.failure, outcome.details = str(error), tuple(f"the station's log: {line}" for line in log.lines)
+        except KeyboardInterrupt:
+            outcome.failure, outcome.interrupted = "interrupted", True
     return outcome
 
 
 async def _play(
-    outcome: Outcome, folder: Path, virtual: bool, told: Callable[[Verdict], None], frames: list[Frame]
+    outcome: Outcome, folder: Path, virtual: bool, told: Told, frames: list[Frame], log: StationLog
 ) -> None:
     scenario = outcome.scenario
     clock = LoopClock(datetime.fromisoformat(scenario.start)) if virtual else None
     now = clock.now if clock is not None else wall_clock
     watch = Watch()
     csms = CentralSystem(now, scenario.csms, frames, watch.news)
-    async with _reachable(csms, virtual) as url:
-        dialer = MemoryDialer(csms) if virtual else None
-        station = Station(scenario, folder, watch, url=url, clock=clock, dialer=dialer)
-        player = Player(station, csms, watch, now)
+    served = files.make(scenario.seed, scenario.csms.files, watch.news)
+    given = signing.names(scenario.seed, served.content)
+    async with _reachable(csms, served, virtual) as addresses:
+        stack = configured(scenario, folder, addresses.csms)
+        reading.against(scenario, Names.of(stack))
+
+        def surroundings(life: int) -> Surroundings:
+            assert clock is not None
+            return Surroundings(clock, MemoryDialer(csms), served, scenario.seed * 1000 + life)
+
+        station = Station(stack, watch, clock=clock, lives=surroundings if virtual else None)
+        given["files"] = addresses.files
+        player = Player(station, csms, watch, served, log, now=now, chance=Chance(scenario.seed), given=given)
         try:
             await station.start()
             await _steps(outcome, player, told)
@@ -64,7 +97,7 @@ async def _play(
             await csms.close()
 
 
-async def _steps(outcome: Outcome, player: Player, told: Callable[[Verdict], None]) -> None:
+async def _steps(outcome: Outcome, player: Player, told: Told) -> None:
     """Every step; those after a failure are skipped."""
     failed = False
     for step in outcome.scenario.steps:
@@ -75,10 +108,10 @@ async def _steps(outcome: Outcome, player: Player, told: Callable[[Verdict], Non
 
 
 @asynccontextmanager
-async def _reachable(csms: CentralSystem, virtual: bool) -> AsyncIterator[str]:
-    """The central system is there; yields its URL."""
+async def _reachable(csms: CentralSystem, served: Files, virtual: bool) -> AsyncIterator[Addresses]:
+    """The servers are there."""
     if virtual:
-        yield NOWHERE
+        yield Addresses(NOWHERE, files.NOWHERE)
         return
-    async with serving(csms) as url:
-        yield url
+    async with server.serving(csms) as url, file_server.serving(served) as folder:
+        yield Addresses(url, folder)

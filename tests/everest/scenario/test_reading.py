@@ -23,7 +23,10 @@ def mistakes(tmp_path: Path, text: str) -> list[str]:
     [
         ("{crad: X}", '3: steps[0].crad: "crad" is no kind of step; did you mean "card"?'),
         ("{card: X, conector: 1}", '3: steps[0].conector: is not known here; did you mean "connector"?'),
-        ("{wait: soon}", "3: steps[0].wait: cannot be 'soon'; write a time, for example 10 s, 2 min or 500 ms"),
+        (
+            "{wait: soon}",
+            "3: steps[0].wait: cannot be 'soon'; write a time, for example 10 s or 2 min, or `until 22:00`",
+        ),
         ("{car: plug, connector: 0}", "3: steps[0].connector: cannot be 0; write a number from 1"),
         ("{network: broken}", "3: steps[0].network: cannot be 'broken'; write one of: online, offline, refuse, hang"),
         ("{network: {late: x}}", "3: steps[0].network: cannot be {'late': 'x'}; write {late: 5 s}"),

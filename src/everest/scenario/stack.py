@@ -1,0 +1,142 @@
+"""The stack that a scenario is played on: a configuration of the manager with the scenario's parameters, and its names.
+
+Lives here: `configured`, `Names` (connectors, variables, errors, events that steps may name).
+May not be imported here: modules by name, ocpp16.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from everest.manager import config, paths
+from everest.manager.companion import RunContext
+from everest.manager.errors import BootError
+from everest.manager.model import MODULE_SCOPE, Stack
+from everest.manager.problems import one_of
+from everest.runtime import MemoryBroker
+from everest.runtime.yaml_file import load
+from everest.scenario.model import Scenario
+from everest.scenario.vocabulary import Mistake
+
+OCPP_CONFIG = "ocpp-scenario.json"
+
+
+def configured(scenario: Scenario, folder: Path, url: str) -> Stack:
+    """The stack with the scenario's parameters; `folder` takes its files. Needs a running loop. Raises ManagerError."""
+    layout = paths.resolve()
+    named = scenario.station.config
+    beside = None if named is None else scenario.file.parent / named
+    file = paths.find_config(layout, str(beside) if beside is not None and beside.is_file() else named)
+    stack = config.load(file, config.LoadOptions(layout, {}, state_dir=folder))
+    context = RunContext(None, stack, folder, None, MemoryBroker().transport, {})  # type: ignore[arg-type]
+    for module in context.modules_named("OCPP"):
+        found = _ocpp_config(scenario, layout, str(parameter(context.stack, module.id, "ChargePointConfigPath")))
+        found = {**found, "Internal": {**found.get("Internal", {}), "CentralSystemURI": url}}
+        path = folder / OCPP_CONFIG
+        path.write_text(json.dumps(found, indent=2), encoding="utf-8")
+        context.set_parameter(module.id, "ChargePointConfigPath", str(path))
+    for module in context.modules_named("EvseManagerSim"):
+        context.set_parameter(module.id, "noise_seed", scenario.seed)
+    for module_id, parameters in scenario.station.modules.items():
+        _set(scenario, context, module_id, parameters)
+    return context.stack
+
+
+def _set(scenario: Scenario, context: RunContext, module_id: str, parameters: dict[str, Any]) -> None:
+    if module_id not in context.stack.modules:
+        known = one_of(context.stack.modules, module_id)
+        raise BootError(f"{scenario.file}: station.modules.{module_id}: there is no such module; {known}")
+    try:
+        for name, value in parameters.items():
+            if isinstance(value, dict):
+                for inner, one in value.items():
+                    context.set_parameter(module_id, inner, one, name)
+            else:
+                context.set_parameter(module_id, name, value)
+    except BootError as error:
+        raise BootError(f"{scenario.file}: station.modules.{module_id}: {error}") from error
+
+
+def _ocpp_config(scenario: Scenario, layout: paths.Layout, name: str) -> dict[str, dict[str, Any]]:
+    """The OCPP configuration with the scenario's keys."""
+    candidates = [Path(name), layout.configs_dir / name, layout.data_dir / "modules" / "OCPP" / name]
+    base = next((path for path in candidates if path.is_file()), None)
+    if base is None:
+        raise BootError(f"ChargePointConfigPath {name!r} names no file; looked for {', '.join(map(str, candidates))}")
+    keys: dict[str, dict[str, Any]] = json.loads(base.read_text(encoding="utf-8"))
+    for key, value in scenario.station.ocpp.items():
+        _put(scenario, keys, key, value)
+    return keys
+
+
+def _put(scenario: Scenario, keys: dict[str, dict[str, Any]], key: str, value: Any) -> None:
+    if isinstance(value, dict):
+        keys.setdefault(key, {}).update(value)
+        return
+    for section in keys.values():
+        if isinstance(section, dict) and key in section:
+            section[key] = value
+            return
+    close = one_of([name for section in keys.values() for name in section], key)
+    raise BootError(
+        f"{scenario.file}: station.ocpp.{key}: the configuration of the stack has no such key; "
+        f"{close if close.startswith('did') else f'name its section, too: `Core: {{{key}: ...}}`'}"
+    )
+
+
+def parameter(stack: Stack, module_id: str, name: str, scope: str = MODULE_SCOPE) -> Any:
+    """A parameter's value; None where the module has none of that name."""
+    entries = stack.modules[module_id].parameters.get(scope, ())
+    return next((entry.value for entry in entries if entry.name == name), None)
+
+
+def evses(stack: Stack) -> dict[int, str]:
+    """Module id of each EVSE by its `connector_id`."""
+    numbers = {module_id: parameter(stack, module_id, "connector_id") for module_id in stack.modules}
+    return {int(number): module_id for module_id, number in numbers.items() if number is not None}
+
+
+@dataclass(frozen=True)
+class Names:
+    """What steps may name of a stack."""
+
+    connectors: frozenset[int]
+    variables: frozenset[str]
+    """`module/implementation/variable`."""
+    errors: frozenset[str]
+    events: frozenset[str]
+
+    @classmethod
+    def of(cls, stack: Stack) -> Names:
+        places = [
+            (module.id, implementation, stack.interfaces[provided.interface])
+            for module in stack.modules.values()
+            for implementation, provided in stack.manifests[module.name].provides.items()
+            if provided.interface in stack.interfaces
+        ]
+        kinds = load(paths.resolve().types_dir / "evse_manager.yaml").data["types"]["SessionEventEnum"]["enum"]
+        return cls(
+            connectors=frozenset(evses(stack)),
+            variables=frozenset(f"{module}/{name}/{var}" for module, name, face in places for var in face["vars"]),
+            errors=frozenset(
+                f"{namespace}/{error}"
+                for _, _, face in places
+                for namespace, declared in face.get("errors", {}).items()
+                for error in declared
+            ),
+            events=frozenset(kinds),
+        )
+
+    def mistakes(self, kind: str, value: Any, options: Mapping[str, Any]) -> Iterator[Mistake]:
+        """What of a step the stack has not."""
+        number = options.get("connector", 1)
+        if isinstance(number, int) and "connector" in options and number not in self.connectors:
+            known = ", ".join(map(str, sorted(self.connectors)))
+            yield Mistake(("connector",), f"there is no connector {number}", f"there are: {known}")
+        known_words = {"variable": self.variables, "error": self.errors, "event": self.events}.get(kind)
+        if known_words is not None and value not in known_words:
+            yield Mistake((kind,), f'the station has no {kind} "{value}"', one_of(known_words, value))
