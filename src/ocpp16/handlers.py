@@ -190,7 +190,12 @@ class EventHandlers:
 
     async def on_resume_charging(self, connector: int) -> None:
         """Energy flows."""
-        await self._event("on_resume_charging", connector, _E.StartCharging)
+        core = self._running("on_resume_charging")
+        if core is None:
+            return
+        async with core.turn(connector):
+            core.statuses.submit(connector, _E.StartCharging)
+            core.transactions.charging_goes_on(connector)
 
     # --- errors ------------------------------------------------------------------------------------------------------
 

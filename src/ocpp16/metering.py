@@ -91,9 +91,7 @@ class Metering:
             return
         transaction.meter(energy, to_timestamp(measurement.power_meter.timestamp))
         self._write_meter_last(transaction)
-        if transaction.pause_at is not None and energy >= transaction.pause_at:
-            transaction.pause_at = None
-            self._context.lanes.post(connector, "pause_charging", connector)
+        self._transactions.enforce_refusal(transaction)
 
     def has_reading(self, connector: int) -> bool:
         return self._readings.reading(connector) is not None

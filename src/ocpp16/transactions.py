@@ -47,8 +47,8 @@ class Transaction:
         self.active = active
         self.highest_reported = 0.0
         """The largest import register sent to the CSMS in a MeterValues.req, in Wh."""
-        self.pause_at: float | None = None
-        """Pause charging when the meter reaches this (Wh): MaxEnergyOnInvalidId (libocpp DEPARTURE 17)."""
+        self.told_to_pause = False
+        """The integrator has been told in this run that a refused id tag charges no longer."""
 
     @property
     def session_id(self) -> str:
@@ -295,7 +295,9 @@ class Transactions:
         match outcome:
             case Answered(response=StartTransactionResponse() as response) if transaction is not None:
                 row = transaction.change(
-                    transaction_id=response.transaction_id, parent_id_tag=response.id_tag_info.parent_id_tag
+                    transaction_id=response.transaction_id,
+                    parent_id_tag=response.id_tag_info.parent_id_tag,
+                    pause_at=self._refused_at(transaction, response.id_tag_info),
                 )
                 cache = self._authorization.cache_changes(row.id_tag_start, response.id_tag_info)
                 return [PutTransaction(row), *cache]
@@ -310,8 +312,7 @@ class Transactions:
         response = outcome.response
         assert isinstance(response, StartTransactionResponse)
         info = response.id_tag_info
-        if info.status is not AuthorizationStatus.Accepted and transaction.active:
-            self._invalid_id(transaction)
+        self.enforce_refusal(transaction)
         self._context.lanes.post(
             transaction.connector,
             "transaction_updated",
@@ -321,16 +322,35 @@ class Transactions:
             info,
         )
 
-    def _invalid_id(self, transaction: Transaction) -> None:
+    def _refused_at(self, transaction: Transaction, info: IdTagInfo) -> int | None:
+        """Where the charging of a refused id tag ends (Wh): now, or MaxEnergyOnInvalidId later (DEPARTURE 17)."""
+        if info.status is AuthorizationStatus.Accepted:
+            return None
         configuration = self._context.configuration
         stop = bool(configuration[keys.StopTransactionOnInvalidId])
-        allowance = configuration[keys.MaxEnergyOnInvalidId] or 0
-        if allowance > 0 and not stop:
-            transaction.pause_at = transaction.row.meter_last + float(allowance)
+        return transaction.row.meter_last + (0 if stop else configuration[keys.MaxEnergyOnInvalidId] or 0)
+
+    def enforce_refusal(self, transaction: Transaction) -> None:
+        """Pause a refused id tag that has had its energy, and stop it where the configuration says so: once in each
+        run, so that a transaction that goes on after a restart does not charge on (OCPP 1.6 §4.8)."""
+        row = transaction.row
+        exhausted = row.pause_at is not None and row.meter_last >= row.pause_at
+        if not exhausted or not transaction.active or transaction.told_to_pause:
             return
+        transaction.told_to_pause = True
         self._context.lanes.post(transaction.connector, "pause_charging", transaction.connector)
-        if stop:
+        if self._context.configuration[keys.StopTransactionOnInvalidId]:
             self.order_stop(transaction, Reason.DeAuthorized)
+
+    def charging_goes_on(self, connector: int) -> None:
+        """Energy flows (again): not to a refused id tag that has had its energy."""
+        transaction = self.active(connector)
+        if transaction is None:
+            return
+        if transaction.told_to_pause:
+            self._context.lanes.post(connector, "pause_charging", connector)
+        else:
+            self.enforce_refusal(transaction)
 
     def order_stop(self, transaction: Transaction, reason: Reason) -> None:
         """Ask the integrator to end this transaction; it will say so by `on_transaction_stopped`."""

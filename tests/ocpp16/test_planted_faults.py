@@ -133,8 +133,8 @@ FAULTS = (
     Fault(
         "a refused tag stops a transaction that is not its own",
         "transactions.py",
-        "if info.status is not AuthorizationStatus.Accepted and transaction.active:",
-        "if info.status is not AuthorizationStatus.Accepted:",
+        "if not exhausted or not transaction.active or transaction.told_to_pause:",
+        "if not exhausted or transaction.told_to_pause:",
         ("test_transactions.py::test_a_refused_tag_of_a_transaction_that_has_ended_does_not_hit_the_next_one",),
     ),
     Fault(

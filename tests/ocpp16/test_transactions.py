@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ocpp16 import SignedMeterValue, StoreError, UsageError
 from ocpp16.messages import Reason
+from ocpp16.ports import Store
 from ocpp16.store.memory import MemoryStore
+from ocpp16.store.sqlite import SqliteStore
 from tests.support.ocpp16_station import SILENCE, Station, settled
 
 pytestmark = pytest.mark.looptime
@@ -167,6 +170,85 @@ async def test_energy_flows_up_to_max_energy_on_invalid_id() -> None:
         await station.read_meter(601)
         await settled()
     assert station.asked_for("pause_charging") == [[1]]
+
+
+REFUSED = {"transactionId": 3, "idTagInfo": {"status": "Blocked"}}
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """What the station of a test remembers with: handed over in memory, or on disk."""
+    return MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "cp001.db")
+
+
+async def test_the_energy_left_to_a_refused_tag_is_the_same_after_a_restart(store: Store) -> None:
+    async with Station(store=store, StopTransactionOnInvalidId=False, MaxEnergyOnInvalidId=500) as station:
+        await station.boot()
+        station.csms.answers["StartTransaction"] = REFUSED
+        await station.begin(meter=100)
+        await settled()
+        await station.read_meter(400)
+        await station.kill_and_restart(resuming=["session-1"])
+        await station.charge_point.on_resume_charging(1)
+        await station.read_meter(599)
+        await settled()
+        assert station.asked_for("pause_charging") == []
+        await station.read_meter(600)
+        await settled()
+        assert station.asked_for("pause_charging") == [[1]]
+        assert station.asked_for("stop_transaction") == []
+        await station.end(meter=600)
+        await settled()
+    assert [p["meterStop"] for p in station.csms.requests("StopTransaction")] == [600]
+
+
+async def test_a_tag_that_has_had_its_energy_is_paused_again_after_a_restart(store: Store) -> None:
+    async with Station(store=store, StopTransactionOnInvalidId=False, MaxEnergyOnInvalidId=500) as station:
+        await station.boot()
+        station.csms.answers["StartTransaction"] = REFUSED
+        await station.begin(meter=100)
+        await settled()
+        await station.read_meter(600)
+        await settled(20)
+        await station.kill_and_restart(resuming=["session-1"])
+        assert station.asked_for("pause_charging") == [[1]]
+        await station.charge_point.on_resume_charging(1)
+        await settled()
+    assert station.asked_for("pause_charging") == [[1], [1]]
+
+
+@pytest.mark.parametrize("stop", [False, True])
+async def test_a_refused_tag_without_allowance_charges_on_after_no_restart(store: Store, stop: bool) -> None:
+    async with Station(store=store, StopTransactionOnInvalidId=stop) as station:
+        await station.boot()
+        station.csms.answers["StartTransaction"] = REFUSED
+        await station.begin(meter=100)
+        await settled()
+        station.asked.clear()
+        await station.kill_and_restart(resuming=["session-1"])
+        await station.read_meter(101)
+        await station.read_meter(102)
+        await settled()
+    assert station.asked_for("pause_charging") == [[1]]
+    assert station.asked_for("stop_transaction") == [[1, Reason.DeAuthorized]] * stop
+
+
+async def test_a_refused_tag_that_charges_again_is_paused_again() -> None:
+    async with Station(StopTransactionOnInvalidId=False) as station:
+        await station.boot()
+        station.csms.answers["StartTransaction"] = REFUSED
+        await station.begin(meter=100)
+        await settled()
+        await station.charge_point.on_resume_charging(1)
+        await settled()
+        assert station.asked_for("pause_charging") == [[1], [1]]
+        await station.end()
+        station.csms.answers.clear()
+        await station.begin(session="session-2")
+        await settled()
+        await station.charge_point.on_resume_charging(1)
+        await settled()
+    assert station.asked_for("pause_charging") == [[1], [1]]
 
 
 async def test_callbacks_tell_of_start_update_and_stop_in_order() -> None:

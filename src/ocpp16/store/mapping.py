@@ -83,6 +83,7 @@ def transaction_to_row(row: TransactionRow) -> Row:
         "TIME_END": _optional_text(row.time_end),
         "METER_STOP": row.meter_stop,
         "STOP_REASON": row.stop_reason,
+        "PAUSE_AT": row.pause_at,
     }
 
 
@@ -104,6 +105,7 @@ def transaction_from_row(row: Row) -> TransactionRow:
         time_end=_optional_time(row["TIME_END"]),
         meter_stop=row["METER_STOP"],
         stop_reason=None if row["STOP_REASON"] is None else Reason(row["STOP_REASON"]),
+        pause_at=row["PAUSE_AT"],
     )
 
 

@@ -63,6 +63,8 @@ class TransactionRow(msgspec.Struct, frozen=True, kw_only=True):
     time_end: datetime | None = None
     meter_stop: int | None = None
     stop_reason: Reason | None = None
+    pause_at: int | None = None
+    """The CSMS refused the id tag: charging stops when the meter shows this (MaxEnergyOnInvalidId)."""
     csms_ack: bool = False
     """True after StopTransaction.conf (or when the message was given up)."""
 

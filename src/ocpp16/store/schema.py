@@ -94,6 +94,11 @@ MIGRATIONS: tuple[Migration, ...] = (
             "INSERT INTO AUTH_LIST_VERSION (ID, VERSION) VALUES (0, 0)",
         ),
     ),
+    Migration(
+        2,
+        "the energy left to a refused id tag",
+        ("ALTER TABLE TRANSACTIONS ADD COLUMN PAUSE_AT INTEGER",),
+    ),
 )
 
 _QUEUE = (
@@ -130,6 +135,7 @@ TRANSACTIONS: Any = Table(
         "TIME_END",
         "METER_STOP",
         "STOP_REASON",
+        "PAUSE_AT",
     ),
 )
 TRANSACTION_SAMPLES: Any = Table("TRANSACTION_SAMPLES", ("SEQUENCE", "ID", "METER_VALUE"))

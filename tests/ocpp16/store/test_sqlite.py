@@ -13,13 +13,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from ocpp16.errors import StoreError
 from ocpp16.messages import AvailabilityType
-from ocpp16.store.rows import PutMessage, RemoveMessage, SetAvailability
+from ocpp16.store import mapping
+from ocpp16.store.rows import PutMessage, PutTransaction, RemoveMessage, SetAvailability
 from ocpp16.store.schema import APPLICATION_ID, MIGRATIONS, Migration
 from ocpp16.store.sqlite import SqliteStore, database_file
-from tests.ocpp16.store.test_store import message
+from tests.ocpp16.store.test_store import TIME, message, transaction
 
 OPERATIVE = AvailabilityType.Operative
 
@@ -144,7 +146,7 @@ KILLED = """
     from ocpp16.messages import AvailabilityType
     from ocpp16.store.rows import PutMessage, SetAvailability
     from ocpp16.store.sqlite import SqliteStore
-    from tests.ocpp16.store.test_store import message
+    from tests.ocpp16.store.test_store import TIME, message, transaction
 
     async def writer(store, number):
         while True:
@@ -294,6 +296,30 @@ async def test_an_older_database_is_brought_up_to_date_and_keeps_its_rows(path: 
     connection = sqlite3.connect(path)
     assert connection.execute("SELECT COUNT(*) FROM MORE").fetchone() == (0,)
     connection.close()
+
+
+async def test_a_transaction_of_the_first_version_has_no_limit_and_can_be_given_one(path: Path) -> None:
+    """Version 2: the energy left to a refused id tag."""
+    store = SqliteStore(path, migrations=MIGRATIONS[:1])
+    await store.open()
+    await store.close()
+    connection = sqlite3.connect(path)
+    names = "ID, INTERNAL_ID, TRANSACTION_ID, CONNECTOR, ID_TAG_START, TIME_START, METER_START, CSMS_ACK, METER_LAST"
+    values = ("s1", -5, 7, 1, "DEADBEEF", mapping.time_to_text(TIME), 0, False, 10, mapping.time_to_text(TIME))
+    connection.execute(f"INSERT INTO TRANSACTIONS ({names}, METER_LAST_TIME) VALUES ({','.join('?' * 10)})", values)
+    connection.commit()
+    connection.close()
+    old = transaction(transaction_id=7, meter_last=10)
+    store = SqliteStore(path)
+    await store.open()
+    assert await store.open_transactions() == [old]
+    limited = replace(old, pause_at=510)
+    await store.apply([PutTransaction(limited)])
+    await store.close()
+    store = SqliteStore(path)
+    await store.open()
+    assert await store.open_transactions() == [limited]
+    await store.close()
 
 
 async def test_a_migration_that_fails_leaves_the_database_as_it_was(path: Path) -> None:

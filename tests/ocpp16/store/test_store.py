@@ -117,6 +117,7 @@ async def test_a_transaction_comes_back_complete(store: Store) -> None:
         time_end=TIME,
         meter_stop=7,
         stop_reason=Reason.EVDisconnected,
+        pause_at=0,
     )
     await store.apply([PutTransaction(row)])
     assert await store.transaction("s1") == row
