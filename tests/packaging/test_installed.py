@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -82,7 +83,11 @@ def test_the_wheel_carries_contracts_modules_and_configurations_and_nothing_else
         "etc/everest/ocpp/config-sil.json",
     ):
         assert prefix + needed in names
-    assert "ocpp16/py.typed" in names
+    packages = {
+        str(Path(n).parent) for n in names if re.fullmatch(r"(ocpp16|evse_security|everest/\w+)/__init__.py", n)
+    }
+    assert len(packages) > 5
+    assert {package for package in packages if f"{package}/py.typed" not in names} == set()
     strange = [
         n for n in names if n.split("/")[0] not in ("everest", "ocpp16", "evse_security") and "dist-info" not in n
     ]
@@ -102,6 +107,29 @@ def test_the_installed_wheel_plays_a_session_from_an_empty_folder(wheel: Path, t
     assert list(empty.iterdir()) == []
     output = run(venv / "bin/everest-manager", "run", "--in-process", cwd=empty, home=home)
     assert "the session is over: transaction" in output
+
+
+def installed_beside_our_dependencies(wheel: Path, venv: Path) -> Path:
+    """The wheel in an environment of its own; what it depends on is taken from this one. Returns its interpreter."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
+    (site_packages,) = venv.glob("lib/python*/site-packages")
+    zipfile.ZipFile(wheel).extractall(site_packages)
+    (site_packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return venv / "bin" / "python"
+
+
+def test_a_module_written_against_the_installed_wheel_is_type_checked(wheel: Path, tmp_path: Path) -> None:
+    python = installed_beside_our_dependencies(wheel, tmp_path / "venv")
+    words = ["GuestList", "--provides", "main:auth_token_validator", "--requires", "store:kvs"]
+    run(python, "-m", "everest.manager", "new", *words, cwd=tmp_path, home=tmp_path)
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--python-executable", python, "--cache-dir", tmp_path / "cache"]
+    code = tmp_path / "GuestList" / "guest_list.py"
+    run(*mypy, "GuestList", cwd=tmp_path, home=tmp_path)
+    code.write_text(
+        code.read_text().replace("        log.info(", "        await self.store.exists(5)\n        log.info(")
+    )
+    output = run(*mypy, "GuestList", cwd=tmp_path, home=tmp_path, status=1)
+    assert 'Argument 1 to "exists" of "KvsClient" has incompatible type "int"; expected "str"' in output
 
 
 def documented_commands() -> list[str]:

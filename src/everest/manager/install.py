@@ -25,6 +25,7 @@ ALIASES = {"EvseManager": "EvseManagerSim"}
 CONTRACTS = ("interfaces", "types", "errors")
 BINDING = ("framework", "runtime")
 _KEPT = ".native"
+_NEW = ".new"
 _IGNORED = shutil.ignore_patterns("__pycache__", ".venv", "*.pyc")
 
 MANAGER = """\
@@ -64,8 +65,17 @@ def main(words: Sequence[str]) -> int:
         ask: Ask = (lambda question: True) if arguments.yes else at_the_terminal
         left_out = put_into(source, paths.of_prefix(arguments.into), names, ask)
     except OSError as error:
-        raise BootError(f"{error.filename}: {error.strerror}; nothing more was installed") from error
+        raise BootError(f"{_what_failed(error)}; nothing more was installed") from error
     return 1 if left_out else 0
+
+
+def _what_failed(error: OSError) -> str:
+    """`file: reason`; copying a folder collects its failures in one error, of which the first is told."""
+    if isinstance(error, shutil.Error) and isinstance(error.args[0], list):
+        _, target, why = error.args[0][0]
+        reason = why.partition("] ")[2].partition(": '")[0] or why
+        return f"{target}: {reason}"
+    return f"{error.filename}: {error.strerror}"
 
 
 def chosen(source: paths.Layout, wanted: Sequence[str] | None, *, aliases: bool) -> dict[str, str]:
@@ -94,9 +104,10 @@ def lay_out(source: paths.Layout, prefix: Path, names: dict[str, str]) -> None:
     _copy(source.schemas_dir, target.schemas_dir)
     for folder in (target.data_dir / "www", target.data_dir / "migrations", target.modules_dir):
         folder.mkdir(parents=True, exist_ok=True)
-    _copy(source.configs_dir, target.configs_dir)
-    shutil.copyfile(source.default_config, target.default_config)
-    shutil.copyfile(source.logging_config_file, target.logging_config_file)
+    for file in sorted(path for path in source.configs_dir.rglob("*") if path.is_file()):
+        _configure(file, target.configs_dir / file.relative_to(source.configs_dir))
+    _configure(source.default_config, target.default_config)
+    _configure(source.logging_config_file, target.logging_config_file)
     (target.data_dir / "version_information.txt").write_text(f"{paths.PROJECT} {cli.version()}\n", encoding="utf-8")
     for folder_name, module in names.items():
         _place(source.modules_dir / module, target.modules_dir, folder_name)
@@ -114,6 +125,17 @@ def _layout(prefix: Path) -> paths.Layout:
 
 def _copy(source: Path, target: Path) -> None:
     shutil.copytree(source, target, dirs_exist_ok=True, ignore=_IGNORED)
+
+
+def _configure(source: Path, target: Path) -> None:
+    """Copy a configuration file; one that is there and says something else is kept, ours is put beside it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists() and target.read_bytes() != source.read_bytes():
+        new = target.with_name(target.name + _NEW)
+        shutil.copyfile(source, new)
+        say(f"kept {target}, which differs from ours; ours is {new.name}")
+    else:
+        shutil.copyfile(source, target)
 
 
 def _place(module: Path, modules_dir: Path, name: str) -> None:

@@ -6,6 +6,7 @@ the test in samples.py. Nothing that exists is overwritten.
 
 from __future__ import annotations
 
+import keyword
 import re
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ from everest.manager.problems import Findings, one_of
 
 _NAME = re.compile(r"[A-Z][A-Za-z0-9]*")
 _ID = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_FILES = ("module", "replay", "tests")
+"""Files that a module's folder has, or may have, beside its code."""
 _COUNTS = {"": (1, 1), "?": (0, 1), "*": (0, 128), "+": (1, 128)}
 GENERATED = paths.PACKAGE.parent / "contracts" / "interfaces"
 
@@ -72,6 +75,13 @@ def described(arguments: Any, layout: paths.Layout) -> NewModule:
     name = arguments.module
     if not _NAME.fullmatch(name):
         raise BootError(f'"{name}" cannot name a module here; use letters and digits, a capital first: GuestList')
+    file = new_text.snake(name)
+    if name in new_text.RESERVED or keyword.iskeyword(file) or file in _FILES:
+        raise BootError(f'"{name}" cannot name a module: it means something else already; choose another name')
+    description = " ".join(arguments.description.split()) or f"{name}, a new module"
+    for flag, text in (("--description", description), ("--author", arguments.author.strip())):
+        if len(text) < 2:
+            raise BootError(f'{flag} "{text}": EVerest wants two characters at least')
     if not arguments.provides and not arguments.requires:
         raise BootError("a module provides or requires something; say --provides or --requires with ID:INTERFACE")
     findings = Findings()
@@ -89,11 +99,10 @@ def described(arguments: Any, layout: paths.Layout) -> NewModule:
         if double:
             raise BootError(f"{kind}: {', '.join(sorted(double))} is there twice")
     types = contracts.types()
-    description = arguments.description or f"{name}, a new module"
     interfaces = {offer.interface for offer in offers} | {need.interface for need in needs}
     generated = {interface: GENERATED / f"{interface}.py" for interface in sorted(interfaces)}
     typed = {interface: new_text.read_generated(file) for interface, file in generated.items() if file.is_file()}
-    return NewModule(name, description, arguments.author, offers, needs, typed, types)
+    return NewModule(name, description, arguments.author.strip(), offers, needs, typed, types)
 
 
 def _split(text: str, flag: str, contracts: Contracts) -> tuple[str, str, dict[str, Any]]:

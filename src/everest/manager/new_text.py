@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import ast
 import json
+import keyword
 import os
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from everest.manager.samples import sample
+from everest.runtime import Module
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,13 @@ class NewModule:
         return snake(self.name)
 
 
+RESERVED = frozenset(
+    {"Any", "Literal", "Client", "Command", "Implementation", "Module", "ModuleContext", "NotReady", "ProbeModule"}
+)
+"""Names that the written code gives to something else, and EVerest's special module (bus 6.3)."""
+MODULE_MEMBERS = frozenset(dir(Module)) | frozenset(Module.__annotations__)
+
+
 def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
@@ -107,6 +116,11 @@ def read_generated(file: Path) -> Generated:
     return Generated(found.name.removesuffix("Implementation"), methods, frozenset(imports))
 
 
+def docstring(module: NewModule) -> str:
+    """The description as it may stand in a docstring."""
+    return module.description.replace("\\", "\\\\").replace('"', "'")
+
+
 def files(module: NewModule, folder: Path, tests: Path) -> dict[Path, str]:
     """Every file with its text."""
     return {
@@ -115,7 +129,7 @@ def files(module: NewModule, folder: Path, tests: Path) -> dict[Path, str]:
             '"""Launcher: the code lies beside it."""\n\nfrom everest.runtime import launch\n\nlaunch(__file__)\n'
         ),
         folder / "__init__.py": (
-            f'"""{module.description}."""\n\nfrom .{module.file} import {module.name} as module_class\n\n'
+            f'"""{docstring(module)}."""\n\nfrom .{module.file} import {module.name} as module_class\n\n'
             '__all__ = ["module_class"]\n'
         ),
         folder / f"{module.file}.py": code(module),
@@ -145,7 +159,7 @@ def manifest(module: NewModule) -> str:
 
 
 def code(module: NewModule) -> str:
-    head = [f'"""{module.description}."""', "", "from __future__ import annotations", ""]
+    head = [f'"""{docstring(module)}."""', "", "from __future__ import annotations", ""]
     parts = [_implementation(module, offer) for offer in module.offers]
     parts += [_client(need) for need in _untyped_needs(module)]
     return (
@@ -220,9 +234,21 @@ def _implementation(module: NewModule, offer: Offer) -> str:
 
 
 def class_of(module: NewModule, offer: Offer) -> str:
-    """Name of the class behind an implementation; different from the module's."""
+    """Name of the class behind an implementation: that of its id, unless something else is called so."""
     name = camel(offer.id)
-    return name if name != module.name else f"{name}Implementation"
+    others = {camel(other.id) for other in module.offers if other.id != offer.id}
+    clients = {f"{camel(need.interface)}Client" for need in module.needs}
+    clear = name.isidentifier() and name not in {module.name, *RESERVED, *others, *clients}
+    return name if clear and not name.endswith("Implementation") else f"{name}_of_{offer.id}"
+
+
+def attribute_of(identifier: str, taken: Collection[str] = ()) -> str:
+    """Attribute of the module for an id: the id, unless Python or `everest.runtime.Module` means something by it."""
+    if keyword.iskeyword(identifier) or identifier.startswith("_") or identifier in MODULE_MEMBERS:
+        identifier = f"own_{identifier.strip('_')}"
+    while identifier in taken:
+        identifier += "_peer"
+    return identifier
 
 
 def _signature(name: str, arguments: Sequence[tuple[str, str]], result: str) -> list[str]:
@@ -260,17 +286,20 @@ def _client(need: Need) -> str:
 
 
 def _module(module: NewModule) -> str:
-    lines = ["", "", f"class {module.name}(Module):", f'    """{module.description}."""', ""]
+    lines = ["", "", f"class {module.name}(Module):", f'    """{docstring(module)}."""', ""]
     lines += ["    def __init__(self, context: ModuleContext) -> None:", "        super().__init__(context)"]
+    taken: set[str] = set()
     for offer in module.offers:
-        lines.append(f"        self.{offer.id} = {class_of(module, offer)}()")
-        lines.append(f'        self.provide("{offer.id}", self.{offer.id})')
-    taken = {offer.id for offer in module.offers}
+        attribute = attribute_of(offer.id, taken)
+        taken.add(attribute)
+        lines.append(f"        self.{attribute} = {class_of(module, offer)}()")
+        lines.append(f'        self.provide("{offer.id}", self.{attribute})')
     for need in module.needs:
         generated = module.typed.get(need.interface)
         client = f"{camel(need.interface) if generated is None else generated.stem}Client"
         call = "connections" if need.most > 1 else "connection" if need.least else "optional_connection"
-        attribute = need.id if need.id not in taken else f"{need.id}_peer"
+        attribute = attribute_of(need.id, taken)
+        taken.add(attribute)
         lines.append(f'        self.{attribute} = self.{call}("{need.id}", {client})')
     lines += [
         "",

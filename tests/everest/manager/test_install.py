@@ -226,3 +226,27 @@ def test_an_answer_is_yes_only_if_it_says_so(monkeypatch: pytest.MonkeyPatch, tm
         with answer.open(encoding="utf-8") as stdin:
             monkeypatch.setattr("sys.stdin", stdin)
             assert install.at_the_terminal("?") is expected
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_is_named_with_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    full = tmp_path / "p" / "share" / "everest" / "interfaces" / "kvs.yaml"
+    full.parent.mkdir(parents=True)
+    full.symlink_to("/dev/full")
+    assert cli.main(["install", "--prefix", str(tmp_path / "p")]) == 1
+    assert capsys.readouterr().err == f"everest-manager: {full}: No space left on device; nothing more was installed\n"
+
+
+def test_a_configuration_that_was_changed_survives_laying_out_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["install", "--prefix", str(tmp_path / "p"), "--modules", "System"]
+    assert cli.main(words) == 0
+    config = tmp_path / "p" / "etc" / "everest" / "default.yaml"
+    ours = config.read_text()
+    config.write_text("active_modules: {}\n")
+    assert cli.main(words) == 0
+    assert config.read_text() == "active_modules: {}\n"
+    assert config.with_name("default.yaml.new").read_text() == ours
+    assert f"kept {config}, which differs from ours; ours is default.yaml.new" in capsys.readouterr().err
+    assert not config.with_name("default_logging.cfg.new").exists()

@@ -88,6 +88,21 @@ def test_interfaces_without_generated_classes_work_with_plain_values(desk: Path,
     run(sys.executable, "-m", "ruff", "format", "--check", "--no-cache", "--line-length", "120", desk, cwd=desk)
 
 
+CLASHES = [
+    *("class", "config", "guest_list", "module", "a_b", "aB", "kvsImplementation", "_x", "context", "_context", "any"),
+]
+
+
+def test_no_id_clashes_with_what_the_code_means_otherwise(desk: Path) -> None:
+    provides = [f"{identifier}:kvs" for identifier in CLASHES]
+    requires = [f"{identifier}:kvs" for identifier in ("class", "spawn", "clock", "a_b")]
+    words = ["--provides", *provides, "--requires", *requires, "--description", 'Says "hi" to C:\\new\n"""']
+    assert cli.main(["new", "GuestList", *words]) == 0
+    assert f"{1 + 4 * len(CLASHES)} passed" in own_test(desk / "GuestList")
+    mypy = [sys.executable, "-m", "mypy", "--config-file", ROOT / "pyproject.toml", "--cache-dir", desk / "cache"]
+    run(*mypy, desk / "GuestList" / "guest_list.py", cwd=ROOT)
+
+
 def test_it_starts_in_a_stack(desk: Path, tmp_path: Path) -> None:
     (desk / "modules").mkdir()
     assert cli.main(["new", "GuestList", "--provides", "main:auth_token_validator"]) == 0
@@ -114,6 +129,10 @@ def test_tests_go_where_those_of_the_other_modules_are(desk: Path) -> None:
     ("words", "complaint"),
     [
         (["guestList", "--provides", "main:kvs"], '"guestList" cannot name a module here'),
+        (["Module", "--provides", "main:kvs"], '"Module" cannot name a module: it means something else'),
+        (["Import", "--provides", "main:kvs"], '"Import" cannot name a module: it means something else'),
+        (["ProbeModule", "--provides", "main:kvs"], "it means something else"),
+        (["GuestList", "--provides", "main:kvs", "--author", " x"], '--author "x": EVerest wants two characters'),
         (["GuestList"], "a module provides or requires something"),
         (["GuestList", "--provides", "kvs"], "--provides kvs: write it as id:interface"),
         (["GuestList", "--provides", "main:kv"], 'there is no interface "kv" in'),
