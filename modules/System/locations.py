@@ -53,6 +53,13 @@ def _plain(parts: SplitResult) -> str:
     return parts._replace(fragment="", netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
+def without_credentials(location: str) -> str:
+    """The location as it may stand in a log."""
+    scheme, separator, rest = location.rpartition("://")
+    place, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{place.rpartition('@')[2]}{slash}{path}"
+
+
 def upload_target(location: str, file_name: str) -> str:
     """The location with `file_name` appended where it has no path or ends with `/` (station 9.9)."""
     base, _, query = location.partition("#")[0].partition("?")

@@ -1,7 +1,8 @@
-"""Limits of a transfer, and a download that can be gone on with (station 5.2).
+"""Limits of a transfer, and what can be gone on with when an attempt breaks off (station 5.2, 5.4).
 
-`Partial` is the file on disk: how much of it is there, and the validator (ETag, size and time ...) by which a server's
-file is known to be still the one it was. Without an equal validator a download begins anew. Knows no protocol.
+`Partial` is the target of a download: how much of it is on disk, and the validator (ETag, size and time ...) by which a
+server's file is known to be still the one it was. `Upload` is the source of an upload: how much of it earlier attempts
+sent. Both only tell from where to go on; the protocols know how. Knows no protocol.
 """
 
 from __future__ import annotations
@@ -71,6 +72,59 @@ class Partial:
         if size > self._max_bytes:
             raise TransferError(f"the file is larger than the {self._max_bytes} bytes that are allowed")
 
+    def is_whole(self, size: int | None) -> None:
+        """Errors: TransferError when the server's file has another `size` (None: it did not tell)."""
+        if size is not None and self.size != size:
+            raise TransferError(f"the server sent {self.size} of {size} bytes")
+
     def done(self) -> None:
         """The file is complete: nothing to go on with."""
         self._validators.pop(self._key, None)
+
+
+@dataclass(frozen=True)
+class Sending:
+    """One file on its way to one target. Another size or time is another file."""
+
+    target: str
+    source: Path
+    size: int
+    modified: int
+
+
+Sent = dict[Sending, int | None]
+"""How many bytes earlier attempts sent; None: a file of someone else stood at the target before the first one."""
+
+
+class Upload:
+    """The source of one upload attempt. Errors: OSError."""
+
+    def __init__(self, source: Path, target: str, sent: Sent) -> None:
+        found = source.stat()
+        self.source = source
+        self.size = found.st_size
+        self._key = Sending(target, source, found.st_size, found.st_mtime_ns)
+        self._sent = sent
+
+    def begin(self, there: int | None) -> int:
+        """The byte to go on from. `there`: size of the file at the target; None: there is none, or nobody can tell.
+
+        Only what earlier attempts sent is gone on with: a file that stood there before is written over.
+        """
+        if self._key not in self._sent:
+            self._sent[self._key] = 0 if there is None else None
+            return 0
+        sent = self._sent[self._key]
+        return there if there is not None and sent is not None and there <= min(sent, self.size) else 0
+
+    def passed(self, position: int) -> None:
+        """So much of the file is on its way."""
+        sent = self._sent.get(self._key)
+        if sent is not None:
+            self._sent[self._key] = max(sent, position)
+
+    def arrived(self, there: int | None) -> None:
+        """The attempt is over; `there`: what the target has now. Errors: TransferError if that is not all of it."""
+        self._sent.pop(self._key, None)
+        if there is not None and there != self.size:
+            raise TransferError(f"the server has {there} of {self.size} bytes; the next attempt begins anew")

@@ -1,7 +1,7 @@
 """Downloads and uploads: the port of the flows, and the real one over the network (station 5.2, 5.4, 9.9).
 
-Here: `Transfer` and `NetworkTransfer`, which picks the protocol and bounds the time. partial.py: limits, and downloads
-that go on where an attempt before stopped. http_transfer.py, ftp_transfer.py, sftp_transfer.py: the protocols.
+Here: `Transfer` and `NetworkTransfer`, which picks the protocol and bounds the time. partial.py: limits, and what goes
+on where an attempt before stopped. http_transfer.py, ftp_transfer.py, sftp_transfer.py: the protocols.
 May not be imported here: the flows, everest.
 """
 
@@ -16,8 +16,8 @@ from typing import Protocol, TypeVar
 import httpx
 
 from . import ftp_transfer, http_transfer, sftp_transfer
-from .locations import Location, LocationError, parse
-from .partial import Limits, Partial, TransferError, Validators
+from .locations import Location, LocationError, parse, without_credentials
+from .partial import Limits, Partial, Sent, TransferError, Upload, Validators
 
 __all__ = ["Limits", "NetworkTransfer", "Transfer", "TransferError"]
 
@@ -29,7 +29,7 @@ DOWNLOADS: dict[str, Callable[[Location, Partial, Limits], Awaitable[None]]] = {
     "ftps": ftp_transfer.download,
     "sftp": sftp_transfer.download,
 }
-UPLOADS: dict[str, Callable[[Path, Location, Limits], Awaitable[None]]] = {
+UPLOADS: dict[str, Callable[[Location, Upload, Limits], Awaitable[None]]] = {
     "http": http_transfer.upload,
     "https": http_transfer.upload,
     "ftp": ftp_transfer.upload,
@@ -46,19 +46,21 @@ class Transfer(Protocol):
         ...
 
     async def upload(self, source: Path, target: str) -> None:
-        """Send the file `source` to the full name `target`."""
+        """Send the file `source` to the full name `target`; an attempt before is gone on with if it can."""
         ...
 
 
 class NetworkTransfer:
-    """The real transfers. Remembers of unfinished downloads how to tell that the server's file is still the same."""
+    """The real transfers. Remembers of unfinished ones what it takes to go on: see `partial.py`."""
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
         self._validators: Validators = {}
+        self._sent: Sent = {}
 
     async def download(self, location: str, target: Path) -> None:
         """Fetch `location`; a scheme is guessed as http."""
+        self._forget()
         partial = Partial(target, location, self._validators, self._limits.max_bytes)
 
         async def move(place: Location) -> None:
@@ -69,20 +71,29 @@ class NetworkTransfer:
 
     async def upload(self, source: Path, target: str) -> None:
         """Send `source`; a scheme is guessed as https."""
+        self._forget()
 
         async def move(place: Location) -> None:
-            await _known(UPLOADS, place)(source, place, self._limits)
+            await _known(UPLOADS, place)(place, Upload(source, target, self._sent), self._limits)
 
         await self._guarded(target, "https", move)
 
+    def _forget(self) -> None:
+        """Files that are gone are not gone on with."""
+        for download in [key for key in self._validators if not key[1].exists()]:
+            del self._validators[download]
+        for upload in [key for key in self._sent if not key.source.exists()]:
+            del self._sent[upload]
+
     async def _guarded(self, location: str, default_scheme: str, move: Callable[[Location], Awaitable[None]]) -> None:
+        """A location comes from outside: whatever it says, and whatever its server answers, is a failed transfer."""
         try:
             place = parse(location, default_scheme=default_scheme)
             async with asyncio.timeout(self._limits.deadline):
                 await move(place)
         except LocationError as error:
-            raise TransferError(f"location {location!r}: {error}") from error
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, EOFError, ftplib.Error) as error:
+            raise TransferError(f"location {without_credentials(location)!r}: {error}") from error
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, EOFError, ValueError, ftplib.Error) as error:
             raise TransferError(f"{type(error).__name__}: {error}") from error
 
 

@@ -29,6 +29,12 @@ class Served:
     asked: list[Any] = field(default_factory=list)
     tells_length: bool = True
     refuses_ranges: bool = False
+    take: list[int] = field(default_factory=list)
+    """So many bytes of the next uploads are taken, then the line drops (ftp)."""
+    refuses: frozenset[str] = frozenset()
+    """ftp commands this server does not know."""
+    rude: bool = False
+    """ftp: drops the line instead of saying good bye, and ends TLS without a word."""
     sent: list[int] = field(default_factory=list)
     """How much of each body was meant to be sent (http)."""
     port: int = 0
@@ -106,6 +112,11 @@ class _FtpSession:
                 return
 
     async def command(self, name: str, argument: str) -> bool:
+        if name in self.served.refuses:
+            self.say("502 no")
+            return False
+        if name == "QUIT" and self.served.rude:
+            return True
         plain = {"USER": "331 password", "PASS": "230 in", "PBSZ": "200 ok", "PROT": "200 ok", "TYPE": "200 ok"}
         if name == "AUTH":
             self.say("234 go")
@@ -116,13 +127,14 @@ class _FtpSession:
             port = self.server.sockets[0].getsockname()[1]
             self.say(f"227 Entering Passive Mode (127,0,0,1,{port >> 8},{port & 255})")
         elif name == "SIZE":
-            self.say(f"213 {len(self.served.content)}")
+            size = self.size(argument)
+            self.say("550 no such file" if size is None else f"213 {size}")
         elif name == "MDTM":
             self.say("213 20260105100000")
         elif name == "REST":
             self.rest = int(argument)
             self.say("350 ok")
-        elif name in ("RETR", "STOR"):
+        elif name in ("RETR", "STOR", "APPE"):
             await self.transfer(name, argument)
         elif name == "QUIT":
             self.say("221 bye")
@@ -131,18 +143,35 @@ class _FtpSession:
             self.say(plain.get(name, "502 no"))
         return False
 
+    def size(self, path: str) -> int | None:
+        if path in self.served.received:
+            return len(self.served.received[path])
+        return None if path.startswith("in/") else len(self.served.content)
+
     async def transfer(self, name: str, path: str) -> None:
         self.say("150 now")
         reader, writer = await self.data.get()
-        if name == "STOR":
-            self.served.received[path] = await reader.read()
+        if name != "RETR":
+            await self.take(name, path, reader, writer)
         else:
             body, self.rest = self.served.content[self.rest :], 0
             writer.write(body[: self.served.break_after.pop(0)] if self.served.break_after else body)
             await writer.drain()
+        if self.served.rude:
+            writer.transport.abort()
         writer.close()
         self.server.close()
         self.say("226 done")
+
+    async def take(self, name: str, path: str, reader: Any, writer: Any) -> None:
+        """STOR or APPE; breaks off in the middle if so told."""
+        before = self.served.received.get(path, b"") if name == "APPE" else b""
+        self.served.received[path] = before
+        if self.served.take:
+            self.served.received[path] += await reader.readexactly(self.served.take.pop(0))
+            writer.transport.abort()
+            raise ConnectionError("broken off as told")
+        self.served.received[path] += await reader.read()
 
     async def connected(self, reader: Any, writer: Any) -> None:
         self.data.put_nowait((reader, writer))
