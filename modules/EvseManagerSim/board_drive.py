@@ -95,6 +95,8 @@ class BoardDrive:
             return Pilot(state_f=True)
         if machine.state in PWM_STATES and machine.power_available:
             return Pilot(duty=self._times.fixed_duty or pilot.duty_from_current(machine.offered_A))
+        if machine.state is State.WaitingForAuthentication and machine.since(now) >= self._times.waiting_duty_after_s:
+            return Pilot(duty=self._times.waiting_duty)
         return Pilot()
 
     def _change_allowed(self, machine: SessionMachine, wanted: Pilot, now: float) -> bool:

@@ -15,6 +15,7 @@ from typing import ClassVar
 from . import pilot
 from .battery import Battery, BatteryConfig
 from .commands import CarCommand, CommandSyntaxError, parse
+from .v2g import V2G, Offer, parse_wish
 
 log = getLogger(__name__)
 
@@ -53,8 +54,9 @@ class CarConfig:
 class Car:
     """One simulated car at the EVSE."""
 
-    def __init__(self, config: CarConfig) -> None:
+    def __init__(self, config: CarConfig, v2g: V2G | None = None) -> None:
         self.config = config
+        self._v2g = v2g or V2G(Offer(), lambda: False)
         self.enabled = False
         self.control_pilot = "A"
         """State A..E that the car shows; the board decides whether it can see it."""
@@ -172,6 +174,7 @@ class Car:
         if self.control_pilot == "A":
             self.rcd_current_mA = RCD_REST_MA
             self.diode_fault = False
+            self._v2g.end()
 
     def _execute(self, command: CarCommand, now: float, duty: float | None) -> bool:
         """Carry out one command; False while it blocks. A command that fails is logged and skipped (station 3.3)."""
@@ -258,13 +261,16 @@ class Car:
         return self.control_pilot == "B"
 
     def _start_v2g(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
-        """What it tells the EVSE shows only with a contract, which this car does not have; an unknown mode blocks."""
-        if "contract" in arguments:
-            log.error("iso_start_v2g_session: the simulated car has no contract; it waits for an authorization")
-        return arguments[0] in ("ac", "dc")
+        """Begin a V2G session; an unknown mode blocks for ever (station 3.3)."""
+        wish = parse_wish(arguments)
+        if wish is None:
+            return False
+        self._v2g.request(wish)
+        return True
 
     def _wait_iso_power(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
-        if not pilot.is_running(duty):
+        """The V2G session has led to an authorization, and the EVSE gives power."""
+        if not self._v2g.authorized or not pilot.is_running(duty):
             return False
         self.state = CarState.charging_iso
         return True
@@ -275,15 +281,20 @@ class Car:
     def _power_on(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
         return self._wait_iso_power(arguments, now, duty)
 
+    def _stop_iso(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
+        """The car ends the V2G session, or pauses it."""
+        self._v2g.end()
+        return self._pause(arguments, now, duty)
+
     def _wait_for_stop(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
         """Time over, or the EVSE took the PWM away."""
         if not self._sleep(arguments, now, duty) and pilot.is_running(duty):
             return False
         self._sleep_until = None
-        return self._pause((), now, duty)
+        return self._stop_iso((), now, duty)
 
     def _wait_session_stopped(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
-        return not self.powered
+        return not self.powered and not self._v2g.active
 
     def _for_ever(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
         return False
@@ -314,10 +325,10 @@ class Car:
         "iso_start_v2g_session": _start_v2g,
         "iso_wait_pwr_ready": _wait_iso_power,
         "iso_dc_power_on": _power_on,
-        "iso_stop_charging": _pause,
+        "iso_stop_charging": _stop_iso,
         "iso_wait_for_stop": _wait_for_stop,
         "iso_wait_v2g_session_stopped": _wait_session_stopped,
-        "iso_pause_charging": _pause,
+        "iso_pause_charging": _stop_iso,
         "iso_wait_for_resume": _for_ever,
         "iso_start_bcb_toggle": _bcb_toggle,
         "pause": _pause,

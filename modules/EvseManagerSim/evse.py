@@ -10,7 +10,12 @@ from collections.abc import Callable
 from logging import getLogger
 
 from everest.contracts.interfaces.evse_manager import EvseManagerImplementation
-from everest.contracts.types.authorization import AuthorizationStatus, ProvidedIdToken, ValidationResult
+from everest.contracts.types.authorization import (
+    AuthorizationStatus,
+    AuthorizationType,
+    ProvidedIdToken,
+    ValidationResult,
+)
 from everest.contracts.types.evse_manager import (
     Connector,
     EnableDisableSource,
@@ -39,6 +44,7 @@ from .register import Register
 from .session_log import SessionLog
 from .settings import Settings
 from .states import BeginTransaction, Emit, EndTransaction, State
+from .v2g import V2G
 
 log = getLogger(__name__)
 
@@ -47,6 +53,8 @@ MREC9 = "evse_manager/MREC9AuthorizationTimeout"
 METER_START_FAILED = "evse_manager/PowermeterTransactionStartFailed"
 
 LOCKED_FROM_B = frozenset({State.WaitingForAuthentication})
+V2G_OVER = frozenset({State.Idle, State.Finished, State.Disabled})
+"""States in which no car can be talked to by ISO 15118 any more."""
 UNLOCKED_IN_B = frozenset({State.ChargingPausedEV, State.ChargingPausedEVSE, State.Finished})
 """States with the contactor open, in which a lock that holds only while charging lets go."""
 
@@ -61,6 +69,7 @@ class EvseManager(EvseManagerImplementation):
         controller: Controller,
         billing: Billing,
         lock: Lock | None,
+        v2g: V2G,
         session_store: tuple[Register, str] | None,
         on_state: Callable[[State], None],
         on_free_session: Callable[[], None],
@@ -72,6 +81,7 @@ class EvseManager(EvseManagerImplementation):
         self._machine = controller.machine
         self._billing = billing
         self._lock = lock
+        self._v2g = v2g
         self._session_store = session_store
         self._on_state = on_state
         self._on_free_session = on_free_session
@@ -95,16 +105,25 @@ class EvseManager(EvseManagerImplementation):
         return enabled
 
     async def authorize_response(self, provided_token: ProvidedIdToken, validation_result: ValidationResult) -> None:
+        kind = provided_token.authorization_type
         if validation_result.authorization_status is not AuthorizationStatus.Accepted:
+            if kind is AuthorizationType.PlugAndCharge:
+                self._v2g.refused()
+            return
+        if not self._v2g.takes(kind):
+            log.warning("the token %s is ignored: the car's contract is waited for", provided_token.id_token.value)
             return
         if self._machine.authorize(provided_token, validation_result.reservation_id):
             self._tariff_text = next((text.content for text in validation_result.tariff_messages), None)
+            self._v2g.accepted(kind)
         else:
             log.warning("authorize_response in state %s is ignored", self._machine.state)
         self._controller.wake()
 
     async def withdraw_authorization(self) -> None:
         plug_in_timeout = self._machine.withdraw()
+        if plug_in_timeout:
+            self._v2g.refused()
         if plug_in_timeout and self._settings.flag("raise_mrec9"):
             self.raise_own(MREC9, "No authorization in time after plug in", Severity.Medium)
         self._controller.wake()
@@ -150,8 +169,8 @@ class EvseManager(EvseManagerImplementation):
     async def set_plug_and_charge_configuration(
         self, plug_and_charge_configuration: PlugAndChargeConfiguration
     ) -> None:
-        """Without ISO 15118 there is nothing that would use it."""
-        log.info("set_plug_and_charge_configuration has no effect: this EVSE has no ISO 15118")
+        """Counts from the next session set-up on (station 2.9)."""
+        self._v2g.configure(plug_and_charge_configuration)
 
     async def update_allowed_energy_transfer_modes(
         self, allowed_energy_transfer_modes: list[EnergyTransferMode]
@@ -187,8 +206,17 @@ class EvseManager(EvseManagerImplementation):
         if effect.start_reason is StartSessionReason.EVConnected and self._settings.flag("disable_authentication"):
             self._on_free_session()
 
+    def speaks(self, protocol: str) -> None:
+        """The protocol that car and EVSE agreed on; named only where there is a session log (station 2.3)."""
+        if self._settings.flag("session_logging"):
+            self._protocol = protocol
+
     def entered(self, state: State) -> None:
         self._move_lock(state)
+        if state in (State.Idle, State.WaitingForAuthentication):
+            self._v2g.plug_changed()
+        if state in V2G_OVER:
+            self._v2g.end()
         self._on_state(state)
 
     def _move_lock(self, state: State) -> None:
@@ -213,6 +241,7 @@ class EvseManager(EvseManagerImplementation):
 
     def session_changes(self) -> None:
         self.publish_ev_info(EVInfo())
+        self._v2g.set_up(session=bool(self._machine.uuid))
 
     async def begin_transaction(self, effect: BeginTransaction) -> bool:
         """Station 2.10: meter, store, then TransactionStarted. False: the meter could not, there is no transaction."""

@@ -13,11 +13,11 @@ from pathlib import Path
 import msgspec
 
 from everest.contracts.interfaces.ac_rcd import AcRcdClient
-from everest.contracts.interfaces.auth_token_provider import AuthTokenProviderImplementation
 from everest.contracts.interfaces.board_support_AC import BoardSupportACClient
 from everest.contracts.interfaces.connector_lock import ConnectorLockClient
 from everest.contracts.interfaces.energy import EnergyClient
 from everest.contracts.interfaces.evse_board_support import EvseBoardSupportClient
+from everest.contracts.interfaces.evse_security import EvseSecurityClient
 from everest.contracts.interfaces.kvs import KvsClient
 from everest.contracts.interfaces.powermeter import PowermeterClient
 from everest.contracts.types.authorization import AuthorizationType, IdToken, IdTokenType, ProvidedIdToken
@@ -31,7 +31,6 @@ from everest.contracts.types.evse_board_support import (
 from everest.contracts.types.evse_manager import EnableDisableSource, EVInfo, Limits, StopTransactionRequest
 from everest.contracts.types.evse_manager import EnableDisableSourceEnableSource as EnableSource
 from everest.contracts.types.evse_manager import EnableDisableSourceEnableState as EnableState
-from everest.contracts.types.iso15118 import EnergyTransferMode
 from everest.contracts.types.powermeter import Powermeter
 from everest.runtime import ApiError, CommandError, Module, ModuleContext, Severity
 
@@ -46,6 +45,7 @@ from .evse import EvseManager
 from .faces import BoardSupportAC, ConnectorLock, ErrorFaces, EvseBoardSupport, PowermeterFace, Rcd
 from .faults import FaultBook, OverCurrentWatch
 from .hardware import Board, BusBoard, BusBoardAC, BusLock, Lock, OrderQueue, watch
+from .hlc import Hlc
 from .meter import Meter, highest_current
 from .metering import Metering
 from .pace import ticks
@@ -58,6 +58,7 @@ from .simulator import SimulatedLink, Simulator
 from .states import State
 from .station import StationShare
 from .topics import Topics
+from .v2g import V2G
 
 log = getLogger(__name__)
 
@@ -75,10 +76,6 @@ WITHOUT_EFFECT = ("slac", "hlc", "imd", "over_voltage_monitor", "powersupply_DC"
 """Requirements that EVerest configurations connect and that are not used here."""
 
 
-class TokenProvider(AuthTokenProviderImplementation):
-    """`token_provider`: the token of `disable_authentication`."""
-
-
 class EvseManagerSim(Module):
     """One simulated EVSE."""
 
@@ -92,6 +89,7 @@ class EvseManagerSim(Module):
         )
         self.topics = Topics(self.settings.connector_id, self.info.id, self.mqtt_publish)
         self.controller = Controller(self.machine, self._fault_book())
+        self.v2g = V2G(self.settings.offer(), lambda: self.machine.authorized)
         store = self.optional_connection("store", KvsClient)
         register: Register = FileRegister(Path.cwd()) if store is None else KvsRegister(store)
         self.metering = Metering(self._meter(), register, f"{self.info.id}_meter", self.clock, self._publish_reading)
@@ -106,17 +104,16 @@ class EvseManagerSim(Module):
             self.controller,
             simulated if self.bus_meter is None else self.bus_meter,
             self._lock(),
+            self.v2g,
             None if store is None else (register, f"{self.info.id}_session"),
             self._entered,
             self._free_session,
         )
         self.provide("evse", self.evse)
         self._provide_energy()
-        self.token_provider = TokenProvider()
-        self.provide("token_provider", self.token_provider)
-        self._ev_info: EVInfo | None = None
         self.socket = False
         self._connect_board()
+        self._provide_hlc()
         self._watch_others(context)
 
     def _fault_book(self) -> FaultBook:
@@ -169,7 +166,7 @@ class EvseManagerSim(Module):
                 log.warning("the connection of %s has no effect: this EVSE simulates its car itself", name)
 
     def _provide_hardware(self, billing: Billing) -> None:
-        self.car = Car(self.settings.car())
+        self.car = Car(self.settings.car(), self.v2g)
         self.board = SimulatedBoard()
         self.capabilities = self.settings.capabilities()
         self.board_ac = BoardSupportAC(self.board, self.capabilities)
@@ -251,12 +248,27 @@ class EvseManagerSim(Module):
         self.provide("ev_manager", self.simulator.ev_face)
         self.provide("dc_external_derate", self.simulator.derate)
 
+    def _provide_hlc(self) -> None:
+        self.hlc = Hlc(
+            self.settings,
+            self.machine,
+            self.v2g,
+            self.evse,
+            self.optional_connection("security", EvseSecurityClient),
+            self.clock,
+            lambda session, name: self.spawn(session, name=name),
+            self._car_info,
+        )
+        self.provide("token_provider", self.hlc.tokens)
+        self.provide("extensions", self.hlc.extensions)
+
     # --- life ---
 
     async def ready(self) -> None:
         """Start-up in the order of station 2.2."""
         self._subscribe_topics()
         self.energy.publish_limits(with_uuid=False)
+        self.hlc.prepare()
         await self._announce_hardware()
         self.evse.publish_evse_id(self.settings.text("evse_id"))
         await self.metering.restore()
@@ -289,8 +301,7 @@ class EvseManagerSim(Module):
         self.energy.announce()
 
     async def _start_sessions(self) -> None:
-        modes = [EnergyTransferMode.DC_extended] if self.settings.dc else []
-        self.evse.publish_supported_energy_transfer_modes(modes)
+        self.evse.publish_supported_energy_transfer_modes(self.settings.energy_transfer_modes)
         await self.controller.start()
         self.evse.publish_ready(True)
         self.energy.begin()
@@ -344,7 +355,7 @@ class EvseManagerSim(Module):
                 self.topics.legacy(reading, telemetry.evse_temperature_C)
             amps = highest_current(reading if self.bus_meter is None else self.bus_meter.latest)
             offered = self.machine.offered_A
-            self._publish_ev_info()
+            self.hlc.tell()
             if self.settings.dc:
                 continue
             if self.machine.state is State.Charging and watch.tripped(now, amps, offered):
@@ -360,10 +371,8 @@ class EvseManagerSim(Module):
         """What the budget offers a DC car: the AC side's power."""
         return self.machine.offered_A * self.settings.number("ac_nominal_voltage") * self.energy.phase_count
 
-    def _publish_ev_info(self) -> None:
-        """With ISO 15118 the EVSE knows its car (station 2.9): told whenever it changed during a session."""
-        if not self.settings.hlc or not self.machine.uuid or not self.machine.plugged:
-            return
+    def _car_info(self) -> EVInfo:
+        """What the car tells by ISO 15118 while it charges."""
         info = self.simulator.ev_info()
         if self.settings.dc:
             battery = self.car.battery
@@ -371,9 +380,7 @@ class EvseManagerSim(Module):
             info.maximum_current_limit = self.settings.number("dc_max_current_limit")
             info.maximum_voltage_limit = self.settings.number("dc_max_voltage_limit")
             info.maximum_power_limit = self.settings.number("dc_max_power_limit")
-        if info != self._ev_info:
-            self._ev_info = info
-            self.evse.publish_ev_info(info)
+        return info
 
     def _publish_reading(self, reading: Powermeter) -> None:
         """A reading of the simulated meter."""
@@ -401,7 +408,7 @@ class EvseManagerSim(Module):
 
     def _free_session(self) -> None:
         """disable_authentication: the EVSE presents its own token (station 2.5)."""
-        self.token_provider.publish_provided_token(
+        self.hlc.tokens.publish_provided_token(
             ProvidedIdToken(
                 id_token=IdToken(value="FREESERVICE", type=IdTokenType.Local),
                 authorization_type=AuthorizationType.RFID,

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from everest.contracts.types.evse_board_support import HardwareCapabilities, HardwareCapabilitiesConnectorType
 from everest.contracts.types.evse_manager import ConnectorTypeEnum
+from everest.contracts.types.iso15118 import EnergyTransferMode
 
 from .battery import BatteryConfig
 from .budget import Hardware
 from .car import CarConfig
 from .meter import MeterConfig
 from .states import Times
+from .v2g import Offer
 
 ISO_DUTY = 5.0
 """PWM that says: ISO 15118 tells the current."""
@@ -56,6 +58,8 @@ class Settings:
             phase_switch_s=self.number("switch_3ph1ph_delay_s"),
             phase_switch_state_f=self.text("switch_3ph1ph_cp_state") == "F",
             fixed_duty=ISO_DUTY if self.dc else None,
+            waiting_duty=ISO_DUTY if self.dc or (self.hlc and self.flag("ac_hlc_use_5percent")) else None,
+            waiting_duty_after_s=self.number("sleep_before_enabling_pwm_hlc_mode_ms") / 1000.0,
         )
 
     def car(self) -> CarConfig:
@@ -77,6 +81,32 @@ class Settings:
     def hlc(self) -> bool:
         """Whether the car and EVSE play ISO 15118 as far as it shows outside."""
         return self.dc or self.flag("ac_hlc_enabled") or self.flag("ac_with_soc")
+
+    @property
+    def energy_transfer_modes(self) -> list[EnergyTransferMode]:
+        """What is offered by ISO 15118; nothing without it."""
+        if self.dc:
+            return [EnergyTransferMode.DC_extended]
+        return [EnergyTransferMode.AC_single_phase_core, EnergyTransferMode.AC_three_phase_core] if self.hlc else []
+
+    def offer(self) -> Offer:
+        """Payment options and what goes with them, as configured."""
+        return Offer(
+            eim=self.flag("payment_enable_eim"),
+            pnc=self.flag("payment_enable_contract"),
+            central_validation=self.flag("central_contract_validation_allowed"),
+            installation=self.flag("contract_certificate_installation_enabled"),
+        )
+
+    @property
+    def evcc_id(self) -> str:
+        """MAC address of the simulated car."""
+        return self.text("evcc_id") or f"02:00:00:00:00:{self.connector_id % 256:02X}"
+
+    @property
+    def emaid(self) -> str:
+        """eMAID of the simulated car's contract."""
+        return self.text("contract_emaid") or f"UKSWI12345679{self.connector_id}A"
 
     def _battery(self) -> BatteryConfig:
         return BatteryConfig(

@@ -71,6 +71,9 @@ class Times:
     phase_switch_state_f: bool = False
     fixed_duty: float | None = None
     """PWM in percent that does not tell the current; None: it does."""
+    waiting_duty: float | None = None
+    """PWM in percent while waiting for authorization: the car may talk. None: no PWM then."""
+    waiting_duty_after_s: float = 0.5
 
     def of(self, state: State) -> tuple[float, ...]:
         """Seconds after entering `state` at which something may be due."""
@@ -78,6 +81,7 @@ class Times:
             State.T_step_EF: (self.wake_up_state_f_s,),
             State.T_step_X1: (self.wake_up_x1_s,),
             State.SwitchPhases: (self.open_contactor_after_s, self.phase_switch_s),
+            State.WaitingForAuthentication: (self.waiting_duty_after_s,),
             State.StoppingCharging: (self.open_contactor_after_s, self.force_power_off_s),
         }.get(state, ())
 

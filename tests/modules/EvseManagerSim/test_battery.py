@@ -17,7 +17,7 @@ from modules.EvseManagerSim.commands import CommandSyntaxError, parse
 from tests.modules.EvseManagerSim.charger import TO_CHARGING, Charger
 
 virtual = pytest.mark.looptime
-ISO = "sleep 1;iso_wait_slac_matched;iso_start_v2g_session {} 86400 0;iso_wait_pwr_ready;{}iso_wait_for_stop 60;"
+ISO = "sleep 1;iso_wait_slac_matched;iso_start_v2g_session {} externalpayment 86400 0;iso_wait_pwr_ready;{}iso_wait_for_stop 60;"
 ISO_END = "iso_wait_v2g_session_stopped;unplug"
 
 
@@ -177,7 +177,7 @@ async def test_a_dc_session_with_power_voltage_current_and_state_of_charge() -> 
         assert info["soc"] > 50.0
         assert info["present_voltage"] == pytest.approx(volts, abs=1.0)
         assert (info["target_current"], info["maximum_power_limit"]) == (100.0, 150000.0)
-        socs = [entry["soc"] for entry in charger.published("evse", "ev_info") if entry]
+        socs = [entry["soc"] for entry in charger.published("evse", "ev_info") if "soc" in entry]
         assert socs == sorted(socs)
         side = {"total_power_W": {"value": 11040.0, "source": "ocpp"}}
         entry = {"timestamp": "2026-01-01T00:00:00Z", "limits_to_root": side, "limits_to_leaves": {}}

@@ -1,0 +1,240 @@
+"""The simulated car's contract certificate and the authority behind it, real certificates on files (station 4.2).
+
+`Wallet` keeps in one folder, which EVSEs may share: the mobility operator's root and two sub CAs (`mo_*.pem`), made
+once; a car's provisioning certificate; and a contract per eMAID (`contracts/<eMAID>.pem`: leaf, sub CA 2, sub CA 1).
+Blocking, but small; time comes in. Who is to validate contracts installs `mo_root.pem` as MO root.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from logging import getLogger
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
+
+from .exi import RootId
+
+log = getLogger(__name__)
+
+MAX_CHAIN = 5500
+"""Characters that a token carries at most (station 4.2)."""
+CA_YEARS, LEAF_YEARS = 20, 2
+AUTHORITIES = ("mo_root", "mo_sub_ca1", "mo_sub_ca2")
+"""Each issued the next."""
+
+
+class ContractError(ValueError):
+    """A contract certificate that cannot be used; the message names file and reason."""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A chain as the car sends it: leaf first, then sub CAs, never the root."""
+
+    chain: tuple[x509.Certificate, ...]
+
+    @property
+    def emaid(self) -> str:
+        """CN of the leaf without hyphens."""
+        (name,) = self.chain[0].subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        return str(name.value).replace("-", "")
+
+    @property
+    def pem(self) -> str:
+        return "".join(_pem(certificate) for certificate in self.chain)
+
+
+def read_contract(path: Path) -> Contract:
+    """A chain of one's own: PEM, leaf first; self-signed ones after it are left out. Errors: ContractError."""
+    try:
+        leaf, *others = x509.load_pem_x509_certificates(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ContractError(f"{path}: {error}") from error
+    contract = Contract((leaf, *(other for other in others if other.subject != other.issuer)))
+    if len(leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)) != 1:
+        raise ContractError(f"{path}: the first certificate has no common name, which would be the eMAID")
+    if len(contract.pem) > MAX_CHAIN:
+        raise ContractError(f"{path}: the chain has {len(contract.pem)} characters, {MAX_CHAIN} are allowed")
+    return contract
+
+
+@dataclass(frozen=True)
+class Signer:
+    """A certificate and its key."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+
+class Wallet:
+    """Contracts and authority in `folder`. Errors of all methods: ContractError."""
+
+    def __init__(self, folder: Path, ocsp_url: str) -> None:
+        self._folder = folder
+        self._ocsp_url = ocsp_url
+
+    @property
+    def root_file(self) -> Path:
+        return self._folder / "mo_root.pem"
+
+    def contract(self, emaid: str, now: datetime) -> Contract | None:
+        """The contract that the car has; None without one, or if it has expired."""
+        path = self._path(emaid)
+        if not path.exists():
+            return None
+        contract = read_contract(path)
+        return contract if now < contract.chain[0].not_valid_after_utc else None
+
+    def install(self, emaid: str, now: datetime) -> Contract:
+        """Give the car a new contract, signed by the authority."""
+        _, first, second = self.authority(now)
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = _name(emaid, "MO")
+        leaf = _issue(subject, key, second, now, years=LEAF_YEARS, ca=None, ocsp_url=self._ocsp_url)
+        contract = Contract((leaf, second.certificate, first.certificate))
+        try:
+            self._path(emaid).parent.mkdir(parents=True, exist_ok=True)
+            _write(self._path(emaid).with_suffix(".key"), _private(key))
+            _write(self._path(emaid), contract.pem.encode())
+        except OSError as error:
+            raise ContractError(f"{self._path(emaid)} cannot be written: {error}") from error
+        log.info("the car has a new contract %s; its root is %s", contract.emaid, self.root_file)
+        return contract
+
+    def authority(self, now: datetime) -> tuple[Signer, Signer, Signer]:
+        """Root, sub CA 1, sub CA 2; made if they are not there yet."""
+        try:
+            if not self.root_file.exists():
+                self._make(now)
+            root, first, second = (self._load(name) for name in AUTHORITIES)
+        except (OSError, ValueError, TypeError) as error:
+            raise ContractError(f"{self._folder}: {error}; remove the folder to have a new one made") from error
+        return root, first, second
+
+    def provisioning(self, now: datetime) -> tuple[bytes, list[RootId]]:
+        """What a car shows to get a contract: its own certificate (DER), the roots it knows."""
+        root, _, _ = self.authority(now)
+        try:
+            car = self._load("oem_provisioning").certificate
+        except (OSError, ValueError, TypeError) as error:
+            raise ContractError(f"{self._folder}: {error}; remove the folder to have a new one made") from error
+        der = car.public_bytes(serialization.Encoding.DER)
+        return der, [RootId(root.certificate.subject.rfc4514_string(), root.certificate.serial_number)]
+
+    def _path(self, emaid: str) -> Path:
+        return self._folder / "contracts" / f"{emaid}.pem"
+
+    def _load(self, name: str) -> Signer:
+        key = serialization.load_pem_private_key((self._folder / f"{name}.key").read_bytes(), password=None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise ValueError(f"{name}.key is no EC key")
+        return Signer(x509.load_pem_x509_certificate((self._folder / f"{name}.pem").read_bytes()), key)
+
+    def _make(self, now: datetime) -> None:
+        """All at once: a folder beside, then renamed; who comes second takes what is there."""
+        self._folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{self._folder.name}-", dir=self._folder.parent))
+        try:
+            for name, signer in self._new_authority(now).items():
+                _write(beside / f"{name}.pem", _pem(signer.certificate).encode())
+                _write(beside / f"{name}.key", _private(signer.key))
+            beside.rename(self._folder)
+        except OSError:
+            if not self.root_file.exists():
+                raise
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+
+    def _new_authority(self, now: datetime) -> dict[str, Signer]:
+        made: dict[str, Signer] = {}
+        issuer: Signer | None = None
+        for below, name in zip((2, 1, 0), AUTHORITIES, strict=True):
+            key = ec.generate_private_key(ec.SECP256R1())
+            subject = _name(f"Simulated {name.replace('_', ' ').upper()}", "MO")
+            url = None if issuer is None else self._ocsp_url
+            issuer = Signer(_issue(subject, key, issuer, now, years=CA_YEARS, ca=below, ocsp_url=url), key)
+            made[name] = issuer
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = _name("SIM00000000000001", "OEM")
+        car = _issue(subject, key, made["mo_root"], now, years=CA_YEARS, ca=None, ocsp_url=None)
+        return {**made, "oem_provisioning": Signer(car, key)}
+
+
+def _name(common: str, domain: str) -> x509.Name:
+    parts = (
+        (NameOID.COMMON_NAME, common),
+        (NameOID.ORGANIZATION_NAME, "Simulated mobility operator"),
+        (NameOID.COUNTRY_NAME, "DE"),
+        (NameOID.DOMAIN_COMPONENT, domain),
+    )
+    return x509.Name([x509.NameAttribute(oid, value) for oid, value in parts])
+
+
+def _issue(
+    subject: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: Signer | None,
+    now: datetime,
+    *,
+    years: int,
+    ca: int | None,
+    ocsp_url: str | None,
+) -> x509.Certificate:
+    """Profiles of ISO 15118-2 annex F. issuer None: self-signed; ca: how many CAs may stand below, None: a leaf."""
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject if issuer is None else issuer.certificate.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=365 * years))
+        .add_extension(x509.BasicConstraints(ca is not None, ca), critical=True)
+        .add_extension(_usage(ca is not None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    )
+    if ocsp_url:
+        place = x509.UniformResourceIdentifier(ocsp_url)
+        access = x509.AuthorityInformationAccess([x509.AccessDescription(AuthorityInformationAccessOID.OCSP, place)])
+        builder = builder.add_extension(access, critical=False)
+    return builder.sign(key if issuer is None else issuer.key, hashes.SHA256())
+
+
+def _usage(ca: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not ca,
+        content_commitment=not ca,
+        key_encipherment=not ca,
+        data_encipherment=False,
+        key_agreement=not ca,
+        key_cert_sign=ca,
+        crl_sign=ca,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _write(path: Path, data: bytes) -> None:
+    """The whole file or none of it, for the owner alone if it is a key."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.touch(mode=0o600 if path.suffix == ".key" else 0o644)
+    beside.write_bytes(data)
+    beside.replace(path)

@@ -1,0 +1,162 @@
+"""What car and EVSE agree on by ISO 15118, as far as it shows outside (station 4.1, 4.4). Pure state and rules.
+
+The car asks (`request`), looks whether it may draw power (`authorized`) and ends it; the EVSE hears what Auth said
+(`accepted`, `refused`). Who plays the messages between them is hlc.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from logging import getLogger
+
+from everest.contracts.types.authorization import AuthorizationType
+from everest.contracts.types.evse_manager import PlugAndChargeConfiguration
+
+log = getLogger(__name__)
+
+
+class Payment(StrEnum):
+    """Payment options; `auto` only as a wish of the car."""
+
+    auto = "auto"
+    externalpayment = "externalpayment"
+    contract = "contract"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """iso_start_v2g_session: mode `ac` or `dc`, payment, and what the driver needs."""
+
+    mode: str
+    payment: Payment = Payment.auto
+    departure_s: int | None = None
+    amount_Wh: float | None = None
+
+
+def parse_wish(arguments: tuple[str, ...]) -> Wish | None:
+    """Forms of station 3.3; None: the mode is unknown. Errors: ValueError for a departure or amount that is none."""
+    mode, *rest = arguments
+    if mode not in ("ac", "dc"):
+        return None
+    payment = Payment.auto
+    if len(rest) in (1, 3):
+        word = rest.pop(0)
+        if word in Payment.__members__:
+            payment = Payment(word)
+        else:
+            log.warning("iso_start_v2g_session: payment %r is not one of %s; auto", word, ", ".join(Payment))
+    departure, amount = (float(text) if text else None for text in (rest or ["", ""]))
+    return Wish(mode, payment, None if departure is None else int(departure), amount)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Switches of the session set-up: what the EVSE offers to cars."""
+
+    eim: bool = True
+    pnc: bool = True
+    central_validation: bool = False
+    installation: bool = True
+
+    def changed(self, wish: PlugAndChargeConfiguration) -> Offer:
+        """With the flags that are given (station 2.9)."""
+        flags = {
+            "pnc": wish.pnc_enabled,
+            "central_validation": wish.central_contract_validation_allowed,
+            "installation": wish.contract_certificate_installation_enabled,
+        }
+        return replace(self, **{name: flag for name, flag in flags.items() if flag is not None})
+
+
+def choose(wish: Payment, *, offered: frozenset[Payment], has_contract: bool) -> Payment | None:
+    """The payment option that the car selects of those offered; None: it finds none."""
+    if wish is Payment.auto:
+        preferred = Payment.contract if has_contract else Payment.externalpayment
+    else:
+        preferred = wish
+    if preferred in offered:
+        return preferred
+    return next(iter(offered), None)
+
+
+class V2G:
+    """The session between car and EVSE. `is_authorized` tells whether the EVSE's session is, by whatever token.
+
+    `started(wish)` and `ended()` are called when a V2G session begins and is over, `news()` when Auth said something or
+    the plug moved.
+    """
+
+    def __init__(self, offer: Offer, is_authorized: Callable[[], bool]) -> None:
+        self._is_authorized = is_authorized
+        self._next_offer = offer
+        self.offer = offer
+        """What holds since the last session set-up."""
+        self.started: Callable[[Wish], None] = lambda wish: None
+        self.ended: Callable[[], None] = lambda: None
+        self.news: Callable[[], None] = lambda: None
+        self.active = False
+        """The car has asked for a session that is not over."""
+        self.authorized = False
+        """The EVSE told the car that it may charge."""
+        self.waiting_for_pnc = False
+        """A contract was handed to Auth: other tokens do not count."""
+        self.by_pnc = False
+        """The running session of the EVSE was authorized by its contract."""
+        self.is_refused = False
+        """Auth refused it, or there was no authorization in time."""
+
+    # --- the car
+
+    def request(self, wish: Wish) -> None:
+        self.end()
+        self.active = True
+        self.is_refused = False
+        self.started(wish)
+
+    def end(self) -> None:
+        """The V2G session is over, by either side."""
+        if self.active:
+            self.active = self.authorized = self.waiting_for_pnc = False
+            self.ended()
+
+    # --- the EVSE
+
+    def configure(self, wish: PlugAndChargeConfiguration) -> None:
+        """set_plug_and_charge_configuration: counts from the next session set-up on."""
+        self._next_offer = self._next_offer.changed(wish)
+
+    def set_up(self, *, session: bool) -> None:
+        """A session of the EVSE began, or (session False) ended (station 4.1 step 1)."""
+        self.offer = self._next_offer
+        self.by_pnc = self.by_pnc and session
+
+    def plug_changed(self) -> None:
+        """Plug in and unplug."""
+        self.waiting_for_pnc = False
+        self.news()
+
+    @property
+    def offered(self) -> frozenset[Payment]:
+        """Payment options for the car: a contract only while nothing else has authorized the session."""
+        contract = self.offer.pnc and (self.by_pnc or not self._is_authorized())
+        found = ((Payment.contract, contract), (Payment.externalpayment, self.offer.eim or self._is_authorized()))
+        return frozenset(payment for payment, holds in found if holds)
+
+    def takes(self, kind: AuthorizationType) -> bool:
+        """Whether an accepted token of this kind counts now."""
+        return not self.waiting_for_pnc or kind is AuthorizationType.PlugAndCharge
+
+    def accepted(self, kind: AuthorizationType) -> None:
+        """Auth accepted a token, and it counted."""
+        self.by_pnc = kind is AuthorizationType.PlugAndCharge
+        self.waiting_for_pnc = False
+        self.offer = self._next_offer  # station 4.1: Authorized sets up anew
+        self.news()
+
+    def refused(self) -> None:
+        """Auth refused the contract, or nobody authorized in time: the V2G session fails, the EVSE's goes on."""
+        self.waiting_for_pnc = False
+        self.is_refused = True
+        self.news()
