@@ -121,6 +121,14 @@ def connections(
                 _target(source, [*key, index], item, required.interface, targets, manifests, findings)
 
 
+def target_of(item: Any) -> tuple[str, str] | None:
+    """Module and implementation that a connection names; None for one that breaks the config schema."""
+    if not isinstance(item, Mapping):
+        return None
+    module_id, impl = item.get("module_id"), item.get("implementation_id")
+    return (module_id, impl) if isinstance(module_id, str) and isinstance(impl, str) else None
+
+
 def _undeclared(
     source: SourceFile, module_id: str, entry: Mapping[str, Any], manifest: Manifest, findings: Findings
 ) -> None:
@@ -144,13 +152,16 @@ def _count_problem(count: int, least: int, required: Any) -> tuple[str, str]:
 def _target(
     source: SourceFile,
     key: Key,
-    item: Mapping[str, str],
+    item: Any,
     interface: str,
     entries: Mapping[str, Any],
     manifests: Mapping[str, Manifest],
     findings: Findings,
 ) -> None:
-    module_id, impl = item["module_id"], item["implementation_id"]
+    named = target_of(item)
+    if named is None:
+        return
+    module_id, impl = named
     if module_id not in entries:
         text = f'there is no module "{module_id}" in active_modules'
         findings.add(source.problem([*key, "module_id"], text, one_of(entries, module_id)))
@@ -182,12 +193,13 @@ def probe_contracts(
         for requirement, items in entry["connections"].items():
             required = manifest.requires.get(requirement) if manifest else None
             for index, item in enumerate(items):
-                if item["module_id"] != probe_id or required is None:
+                target = target_of(item)
+                if target is None or target[0] != probe_id or required is None:
                     continue
-                known = provides.setdefault(item["implementation_id"], required.interface)
+                known = provides.setdefault(target[1], required.interface)
                 if known != required.interface:
                     key = ["active_modules", module_id, "connections", requirement, index]
-                    text = f'the probe\'s "{item["implementation_id"]}" is needed as "{required.interface}" here'
+                    text = f'the probe\'s "{target[1]}" is needed as "{required.interface}" here'
                     fix = f'elsewhere it is "{known}": use another implementation id'
                     findings.add(source.problem(key, text, fix))
     return provides, _probe_requires(probe_id, entries, manifests, provides)
@@ -198,12 +210,12 @@ def _probe_requires(
 ) -> dict[str, str]:
     requires: dict[str, str] = {}
     for requirement, items in entries[probe_id]["connections"].items():
-        for item in items[:1]:
-            target = entries.get(item["module_id"], {}).get("module")
+        for module_id, impl in filter(None, map(target_of, items[:1])):
+            target = entries.get(module_id, {}).get("module")
             if target == PROBE_MODULE:
-                interface = provides.get(item["implementation_id"])
+                interface = provides.get(impl)
             else:
-                provided = manifests[target].provides.get(item["implementation_id"]) if target in manifests else None
+                provided = manifests[target].provides.get(impl) if target in manifests else None
                 interface = provided.interface if provided else None
             requires[requirement] = interface or "empty"
     return requires

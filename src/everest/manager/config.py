@@ -6,6 +6,7 @@ are in `check.py`; this file reads, merges, and builds the values. Broker and pr
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping as ReadOnlyDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -97,10 +98,22 @@ def _checked(source: SourceFile, settings: Settings, options: LoadOptions, findi
         problems.append(source.problem([], '"active_modules" is missing', 'add "active_modules:" (dialect A needs it)'))
     for problem in problems:
         findings.add(problem)
+    findings.settle([*(problem.key for problem in problems), *_misspelt(source.data)])
     stack = _build(source, settings, options, findings)
     if findings.problems:
         raise ConfigError(findings.problems, findings.warnings)
     return stack
+
+
+def _misspelt(data: Any) -> list[str]:
+    """Keys of the sections that unknown ones were probably meant to be: what is missing there is no second mistake."""
+    return [
+        f"active_modules.{module_id}.{meant}"
+        for module_id, entry in _named(data).items()
+        for name in entry
+        if name not in _LOOKED_INTO
+        for meant in difflib.get_close_matches(name, _LOOKED_INTO, n=1)
+    ]
 
 
 def _merged(main: SourceFile, user_configs: Sequence[Path], findings: Findings) -> SourceFile:
@@ -162,13 +175,38 @@ def _named(data: Any) -> dict[str, Any]:
 
 
 def _sound(entries: dict[str, Any], findings: Findings) -> dict[str, Any]:
-    """Entries that satisfy the config schema."""
-    wrong = [problem.key for problem in findings.problems]
+    """What of the entries satisfies the config schema; places that do not are taken out, or emptied."""
+    wrong = [f"{problem.key.replace('[', '.')}." for problem in findings.problems]
+
+    def broken(*key: str) -> bool:
+        return any(place.startswith(f"active_modules.{'.'.join(key)}.") for place in wrong)
+
     return {
-        module_id: entry
+        module_id: {
+            name: _emptied(name, section) if broken(module_id, name) else section
+            for name, section in entry.items()
+            if name in _LOOKED_INTO or not broken(module_id, name)
+        }
         for module_id, entry in entries.items()
-        if not any(f"{key}.".startswith(f"active_modules.{module_id}.") for key in wrong)
+        if f"active_modules.{module_id}." not in wrong
     }
+
+
+_LOOKED_INTO = ("module", "connections", "config_module", "config_implementation")
+"""Sections of an entry whose sound parts are checked beside a broken one."""
+
+
+def _emptied(name: str, section: Any) -> Any:
+    """A broken section in its outer form: lists of connections, mappings of values."""
+    if name == "module":
+        return section
+    if not isinstance(section, dict):
+        return {}
+    if name == "connections":
+        return {requirement: items if isinstance(items, list) else [] for requirement, items in section.items()}
+    if name == "config_implementation":
+        return {impl: values if isinstance(values, dict) else {} for impl, values in section.items()}
+    return section
 
 
 def _load_manifests(
@@ -234,7 +272,7 @@ def _module(
         capabilities=None if capabilities is None else tuple(capabilities),
         parameters=_parameters(source, module_id, entry, manifest, findings),
         connections={
-            requirement: tuple(Connection(item["module_id"], item["implementation_id"]) for item in items)
+            requirement: tuple(Connection(*target) for target in map(check.target_of, items) if target is not None)
             for requirement, items in sorted(entry["connections"].items())
         },
         mapping=_mapping(entry.get("mapping", {})),

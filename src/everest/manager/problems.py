@@ -35,10 +35,16 @@ class Findings:
 
     problems: list[Problem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    _settled: list[str] = field(default_factory=list)
 
     def add(self, problem: Problem) -> None:
-        if problem not in self.problems:
+        below = f"{problem.key.replace('[', '.')}."
+        if problem not in self.problems and not any(below.startswith(place) for place in self._settled):
             self.problems.append(problem)
+
+    def settle(self, keys: Iterable[str]) -> None:
+        """At these keys, and below them, nothing more is to be said: their mistake stands already."""
+        self._settled += [f"{key.replace('[', '.')}." for key in keys if key]
 
     def warn(self, text: object) -> None:
         if str(text) not in self.warnings:

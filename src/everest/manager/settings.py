@@ -86,18 +86,30 @@ def settings_from(
     if prefix == external:
         raise BootError(f'mqtt_everest_prefix and mqtt_external_prefix are both "{prefix}"; make them different')
     broker, configured = _broker(values, environment)
+    if everest_prefix is not None:
+        prefix = with_slash(everest_prefix)
+    telemetry = with_slash(values.get("telemetry_prefix", "everest-telemetry"))
+    _check_prefixes(mqtt_everest_prefix=prefix, mqtt_external_prefix=external, telemetry_prefix=telemetry)
     return Settings(
         layout=_with_directories(layout, values),
         broker=broker,
         broker_configured=configured,
-        everest_prefix=prefix if everest_prefix is None else with_slash(everest_prefix),
+        everest_prefix=prefix,
         external_prefix=external,
-        telemetry_prefix=with_slash(values.get("telemetry_prefix", "everest-telemetry")),
+        telemetry_prefix=telemetry,
         telemetry_enabled=values.get("telemetry_enabled", False),
         validate_schema=values.get("validate_schema", False),
         forward_exceptions=values.get("forward_exceptions", False),
         run_as_user=values.get("run_as_user", ""),
     )
+
+
+def _check_prefixes(**prefixes: str) -> None:
+    """What cannot begin a topic (MQTT 5 §4.7) would end the manager and every module later on."""
+    for name, prefix in prefixes.items():
+        wrong = next((character for character in "+#\0" if character in prefix), None)
+        if wrong is not None:
+            raise BootError(f"{name} is {prefix!r}, but no topic can hold {wrong!r}; choose another prefix")
 
 
 def with_slash(prefix: str) -> str:

@@ -239,6 +239,47 @@ def test_mistakes_against_the_schema_do_not_hide_those_in_other_modules(house: H
     ]
 
 
+def test_a_mistake_against_the_schema_hides_none_beside_it_in_the_same_module(house: House) -> None:
+    config = house.config("""
+        active_modules:
+          user:
+            module: User
+            mapping: {module: {connector: 1}}
+            connections:
+              spare: {module_id: none}
+              sourc: [{module_id: none, implementation_id: main}]
+          other:
+            module: User
+            connections:
+              source: [{module_id: limited}, {module_id: limited, implementation_id: man}]
+          limited:
+            module: Limited
+            capabilities: none
+            config_module: {limit: [1], name: 5}
+            config_implementation: {main: 3, none: {}}
+        """)
+    assert [line.partition(": ")[2] for line in complaints(house, config)] == [
+        'active_modules.limited.capabilities: "none" is not of type array; write a value of type array',
+        "active_modules.limited.config_implementation.main: 3 is not of type object; write a value of type object",
+        "active_modules.limited.config_module.limit: [1] is not of type boolean or integer or number or string; "
+        "write a value of type boolean or integer or number or string",
+        'active_modules.other.connections.source[0]: "implementation_id" is missing; add "implementation_id:"',
+        'active_modules.user.connections.spare: {"module_id": "none"} is not of type array; '
+        "write a value of type array",
+        'active_modules.user.mapping.module: "evse" is missing; add "evse:"',
+        "active_modules.limited.config_implementation.none: module Limited provides no such implementation; "
+        "there are: main",
+        'active_modules.limited.config_module.name: 5 is not of type string; write a string, in quotes: "..."',
+        "active_modules.other.connections.source: 2 connections, but exactly 1 needed "
+        '(interface "demo"); remove connections',
+        "active_modules.other.connections.source[1].implementation_id: module limited (Limited) provides no "
+        'implementation "man"; did you mean "main"?',
+        'active_modules.user.connections.sourc: module User has no such requirement; did you mean "source"?',
+        'active_modules.user.connections.source: 0 connections, but exactly 1 needed (interface "demo"); '
+        "connect an implementation of demo",
+    ]
+
+
 def test_warnings_are_told_beside_mistakes(house: House, capsys: pytest.CaptureFixture[str]) -> None:
     house.manifest("Odd", "requires: {spare: {interface: demi}, other: {interface: far_away, min_connections: 0}}")
     config = house.config("active_modules:\n  one: {module: Odd}\n  two: {module: Nobody}\n  two: {module: Nobody}\n")

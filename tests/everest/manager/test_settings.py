@@ -83,6 +83,14 @@ def test_prefixes_are_compared_before_the_command_line_overrides(house: House) -
     assert settings(house, prefix="a", mqtt_external_prefix="a/").everest_prefix == "a/"
 
 
+@pytest.mark.parametrize("name", ["mqtt_everest_prefix", "mqtt_external_prefix", "telemetry_prefix"])
+def test_a_prefix_that_no_topic_can_have_is_a_boot_error(house: House, name: str) -> None:
+    with pytest.raises(BootError, match=f"{name} is 'a#/?', but no topic can hold '#'"):
+        settings_from(house.layout, {name: "a#"}, {})
+    with pytest.raises(BootError, match=r"no topic can hold '\+'"):
+        settings_from(house.layout, {}, {}, everest_prefix="a+")
+
+
 def test_directories_are_relative_to_the_prefix(house: House) -> None:
     found = settings(house, modules_dir="mods", interfaces_dir="/abs/interfaces", prefix_ignored="x")
     assert found.layout.modules_dir == house.root / "mods"
