@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +39,7 @@ async def test_two_stacks_on_one_broker_do_not_hear_each_other(
     async with CentralSystem() as other_csms:
         rig = Rig(tmp_path / "1", prefix, mosquitto.port, f"127.0.0.1:{csms.port}", name="1")
         other = Rig(tmp_path / "10", prefix, mosquitto.port, f"127.0.0.1:{other_csms.port}", name="10")
+        before = files_in(prefix)
         async with rig.bus() as bus, other.bus() as other_bus:
             async with rig.station(), other.station():
                 await asyncio.gather(begin(csms, bus, "CARD1"), begin(other_csms, other_bus, "CARD2"))
@@ -52,7 +51,13 @@ async def test_two_stacks_on_one_broker_do_not_hear_each_other(
                 assert {frame.station for frame in system.frames} == {"cp001"}
                 assert [transaction.start["id_tag"] for transaction in system.transactions.values()] == [card]
                 assert misplaced_nulls(heard) == null_frames(system) == []
+            assert files_in(prefix) == before, "nothing is written into the installation"
             assert_everything_is_on_its_own_side(bus, {"1": ("CARD1", bus), "10": ("CARD2", other_bus)})
+
+
+def files_in(prefix: Path) -> set[Path]:
+    """Everything installed; but for what the interpreter keeps beside it."""
+    return {path for path in prefix.rglob("*") if "__pycache__" not in path.parts}
 
 
 def assert_everything_is_on_its_own_side(heard: RigBus, sides: dict[str, tuple[str, RigBus]]) -> None:
@@ -64,35 +69,19 @@ def assert_everything_is_on_its_own_side(heard: RigBus, sides: dict[str, tuple[s
             assert name == side or not any(mark in payload for mark in foreign), topic
 
 
-@asynccontextmanager
-async def black_hole() -> AsyncIterator[tuple[str, asyncio.Event]]:
-    """A port that takes connections and says nothing; set when one came."""
-    came = asyncio.Event()
-
-    async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        came.set()
-        try:
-            await reader.read(-1)
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(swallow, "127.0.0.1", 0)
-    try:
-        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", came
-    finally:
-        server.close()
-
-
-async def test_all_modules_start_while_the_csms_says_nothing(
+async def test_all_modules_start_while_the_csms_stands_still_and_it_is_met_once_it_moves(
     tmp_path: Path, prefix: Path, mosquitto: Mosquitto
 ) -> None:
-    async with black_hole() as (address, came):
-        rig = Rig(tmp_path, prefix, mosquitto.port, address)
+    async with ThreadedCentralSystem() as csms:
+        blocked = await csms.block(60)
+        rig = Rig(tmp_path, prefix, mosquitto.port, f"127.0.0.1:{csms.system.port}", RetryBackoffWaitMinimum=60)
         async with rig.bus() as bus, rig.station():
             for number in (1, 2):
                 await bus.wait_for_event("Enabled", module=f"evse_manager_{number}")
-            await asyncio.wait_for(came.wait(), 20)
-            assert bus.values("connection_status") == []
+            assert bus.values("connection_status") == [] and not blocked.done()
+            csms.release()
+            await csms.wait_for_call("StatusNotification", lambda p: p["connectorId"] == 2)
+            assert len(csms.system.calls("BootNotification")) == 1
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:9/steve/websocket/", "no-such-host.invalid/cp001"])

@@ -113,10 +113,8 @@ async def test_the_probe_is_one_of_several_in_a_whole_station_and_the_csms_topic
     rig = Rig(tmp_path, prefix, mosquitto.port, f"127.0.0.1:{csms.port}")
     del rig.modules["ocpp"]["config_module"]["EnableExternalWebsocketControl"]
     rig.modules["auth"]["connections"]["token_provider"] += to("probe/card_reader")
-    rig.modules["probe"] = {
-        "module": "ProbeModule",
-        "connections": {"evse": to("evse_manager_1/evse"), "ocpp": to("ocpp/ocpp_generic")},
-    }
+    connections = {"evse": to("evse_manager_1/evse"), "ocpp": to("ocpp/ocpp_generic")}
+    rig.write_user_config({"active_modules": {"probe": {"module": "ProbeModule", "connections": connections}}})
     async with rig.bus() as bus, rig.station("--standalone", "probe", wait=False) as station:
         await station.wait_for_status("WAITING_FOR_STANDALONE_MODULES")
         async with ProbeModule(rig, {"card_reader": "auth_token_provider"}) as probe:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import pytest
 import yaml
@@ -194,6 +195,12 @@ class Rig:
         modules: dict[str, Config] = self.config["active_modules"]
         return modules
 
+    def write_user_config(self, config: Config) -> None:
+        """A file that is merged over the configuration (bus 6.1); the harness adds its probe by it."""
+        path = self.config_file.parent / "user-config" / self.config_file.name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(yaml.safe_dump(config), encoding="utf-8")
+
     def station(self, *arguments: str, wait: bool = True) -> HarnessStation:
         """The manager of the prefix with this configuration."""
         self.config_file.write_text(yaml.safe_dump(self.config, sort_keys=False), encoding="utf-8")
@@ -208,11 +215,15 @@ class Rig:
 
 
 class HarnessStation(Station):
-    """`<prefix>/bin/manager --config F --db F --prefix P --status-fifo F [...]` with cwd = prefix."""
+    """`<prefix>/bin/manager --config F --db F --prefix P --status-fifo F [...]` with cwd = prefix.
+
+    Its standard output is a pipe that nobody reads, as the harness leaves it; `stop` sees that nothing is in it.
+    """
 
     def __init__(self, rig: Rig, *arguments: str, wait: bool) -> None:
         super().__init__(rig.config_file, rig.port, *arguments, wait=wait)
         self.rig = rig
+        self._unread: list[int] = []
 
     @property
     def command(self) -> list[str]:
@@ -222,6 +233,21 @@ class HarnessStation(Station):
     @property
     def cwd(self) -> Path:
         return self.rig.prefix
+
+    def standard_output(self, log: IO[bytes]) -> int:
+        self._unread += os.pipe()
+        return self._unread[-1]
+
+    async def stop(self) -> int:
+        status = await super().stop()
+        if self._unread:
+            reading, writing = self._unread
+            self._unread.clear()
+            os.close(writing)
+            said = os.read(reading, 4096)
+            os.close(reading)
+            assert said == b"", "the manager and its modules write to stderr only"
+        return status
 
 
 class RigBus(Bus):

@@ -14,7 +14,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import aiomqtt
 import yaml
@@ -161,6 +161,10 @@ class Station:
     def cwd(self) -> Path:
         return self.folder
 
+    def standard_output(self, log: IO[bytes]) -> IO[bytes] | int:
+        """Where the manager's standard output goes: into its log, too."""
+        return log
+
     async def start(self) -> None:
         self._fifo = self.folder / "status.fifo"
         self._fifo.unlink(missing_ok=True)
@@ -170,7 +174,7 @@ class Station:
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self.command, "--status-fifo", str(self._fifo), *self._arguments,
-                cwd=self.cwd, env=self.environment, stdout=log, stderr=log,
+                cwd=self.cwd, env=self.environment, stdout=self.standard_output(log), stderr=log,
             )  # fmt: skip
         self._status_reader = asyncio.create_task(self._read_status(descriptor), name="status fifo")
         if self._wait:
