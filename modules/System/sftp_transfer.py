@@ -38,7 +38,7 @@ async def upload(place: Location, sending: Upload, limits: Limits) -> None:
     try:
         async with _connection(asyncssh, place, limits) as connection, connection.start_sftp_client() as sftp:
             begin = sending.begin(await _size(asyncssh, sftp, place.path))
-            async with sftp.open(place.path, asyncssh.FXF_WRITE if begin else "wb") as remote:
+            async with sftp.open(place.path, asyncssh.FXF_WRITE if begin else "wb", encoding=None) as remote:
                 await _send(remote, sending, begin, limits)
             sending.arrived(await _size(asyncssh, sftp, place.path))
     except (asyncssh.Error, asyncssh.SFTPError) as error:

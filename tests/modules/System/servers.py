@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 CONTENT = bytes(range(256)) * 4000
 ETAG = '"v1"'
@@ -30,9 +31,13 @@ class Served:
     tells_length: bool = True
     refuses_ranges: bool = False
     take: list[int] = field(default_factory=list)
-    """So many bytes of the next uploads are taken, then the line drops (ftp)."""
+    """So many bytes of the next uploads are taken, then the line drops."""
+    loses: list[int] = field(default_factory=list)
+    """So many bytes of the next uploads are not kept (ftp)."""
     refuses: frozenset[str] = frozenset()
     """ftp commands this server does not know."""
+    reused: list[bool] = field(default_factory=list)
+    """Of each data connection: whether it took up a TLS session (ftp)."""
     rude: bool = False
     """ftp: drops the line instead of saying good bye, and ends TLS without a word."""
     sent: list[int] = field(default_factory=list)
@@ -50,6 +55,10 @@ async def http(served: Served, context: ssl.SSLContext | None = None) -> AsyncIt
             method, path, _ = head.split("\r\n")[0].split(" ")
             headers = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
             if method == "PUT":
+                if served.take:
+                    await reader.readexactly(served.take.pop(0))
+                    writer.transport.abort()
+                    return
                 served.received[path] = await reader.readexactly(int(headers["content-length"]))
                 writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             else:
@@ -101,6 +110,7 @@ class _FtpSession:
     def __init__(self, served: Served, context: ssl.SSLContext, reader: Any, writer: Any) -> None:
         self.served, self.context, self.reader, self.writer = served, context, reader, writer
         self.rest = 0
+        self.protected = False
         self.data: asyncio.Queue[tuple[Any, Any]] = asyncio.Queue()
 
     async def run(self) -> None:
@@ -118,12 +128,15 @@ class _FtpSession:
         if name == "QUIT" and self.served.rude:
             return True
         plain = {"USER": "331 password", "PASS": "230 in", "PBSZ": "200 ok", "PROT": "200 ok", "TYPE": "200 ok"}
+        if name == "PROT":
+            self.protected = argument == "P"
         if name == "AUTH":
             self.say("234 go")
             await self.writer.drain()
             await self.writer.start_tls(self.context)
         elif name == "PASV":
-            self.server = await asyncio.start_server(self.connected, "127.0.0.1", 0, ssl=self.context)
+            data_tls = self.context if self.protected else None
+            self.server = await asyncio.start_server(self.connected, "127.0.0.1", 0, ssl=data_tls)
             port = self.server.sockets[0].getsockname()[1]
             self.say(f"227 Entering Passive Mode (127,0,0,1,{port >> 8},{port & 255})")
         elif name == "SIZE":
@@ -172,8 +185,13 @@ class _FtpSession:
             writer.transport.abort()
             raise ConnectionError("broken off as told")
         self.served.received[path] += await reader.read()
+        if self.served.loses:
+            self.served.received[path] = self.served.received[path][: -self.served.loses.pop(0)]
 
     async def connected(self, reader: Any, writer: Any) -> None:
+        tls = writer.get_extra_info("ssl_object")
+        if tls is not None:
+            self.served.reused.append(tls.session_reused)
         self.data.put_nowait((reader, writer))
         await writer.wait_closed()
 
@@ -186,7 +204,7 @@ async def sftp(root: Path, known_hosts: Path) -> AsyncIterator[int]:
     """An sftp server for user:12345 on the folder `root`; its host key goes into `known_hosts`. Yields the port."""
     import asyncssh
 
-    class Server(asyncssh.SSHServer):  # type: ignore[misc]
+    class Server(asyncssh.SSHServer):
         def begin_auth(self, username: str) -> bool:
             return True
 
@@ -196,7 +214,7 @@ async def sftp(root: Path, known_hosts: Path) -> AsyncIterator[int]:
         def validate_password(self, username: str, password: str) -> bool:
             return (username, password) == ("user", "12345")
 
-    class Files(asyncssh.SFTPServer):  # type: ignore[misc]
+    class Files(asyncssh.SFTPServer):
         def __init__(self, channel: Any) -> None:
             super().__init__(channel, chroot=str(root).encode())
 
@@ -212,3 +230,19 @@ async def sftp(root: Path, known_hosts: Path) -> AsyncIterator[int]:
     finally:
         server.close()
         await server.wait_closed()
+
+
+@contextlib.contextmanager
+def full_after(size: int) -> Iterator[None]:
+    """Every sftp server's disk is full when a file has this size."""
+    import asyncssh
+
+    write = asyncssh.SFTPServer.write
+
+    def limited(server: Any, file: Any, offset: int, data: bytes) -> Any:
+        if offset + len(data) > size:
+            raise asyncssh.SFTPFailure("disk full")
+        return write(server, file, offset, data)
+
+    with mock.patch.object(asyncssh.SFTPServer, "write", limited):
+        yield
