@@ -17,7 +17,10 @@ from modules.EvseManagerSim.commands import CommandSyntaxError, parse
 from tests.modules.EvseManagerSim.charger import TO_CHARGING, Charger
 
 virtual = pytest.mark.looptime
-ISO = "sleep 1;iso_wait_slac_matched;iso_start_v2g_session {} externalpayment 86400 0;iso_wait_pwr_ready;{}iso_wait_for_stop 60;"
+ISO = (
+    "sleep 1;iso_wait_slac_matched;iso_start_v2g_session {} externalpayment 86400 0;"
+    "iso_wait_pwr_ready;{}iso_wait_for_stop 60;"
+)
 ISO_END = "iso_wait_v2g_session_stopped;unplug"
 
 

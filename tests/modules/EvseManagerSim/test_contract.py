@@ -1,0 +1,103 @@
+"""The simulated car's contract: real certificates, made once, kept, and valid to who has the root (station 4.2, 6)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from evse_security import verify
+from evse_security import x509 as values
+from evse_security.types import CertificateValidationResult
+from modules.EvseManagerSim.contract import ContractError, Wallet, read_contract
+
+NOW = datetime(2026, 1, 5, 10, tzinfo=UTC)
+EMAID = "DE-8AA-CA2B3C4D5-N"
+URL = "http://ocsp.example/mo"
+
+
+@pytest.fixture
+def wallet(tmp_path: Path) -> Wallet:
+    return Wallet(tmp_path / "pki", URL)
+
+
+def root(wallet: Wallet) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(wallet.root_file.read_bytes())
+
+
+def test_a_contract_is_valid_to_who_has_the_root_and_to_nobody_else(wallet: Wallet, tmp_path: Path) -> None:
+    contract = wallet.install(EMAID, NOW)
+    assert verify.verify_chain(contract.chain, [root(wallet)], NOW) is CertificateValidationResult.Valid
+    other = Wallet(tmp_path / "other", URL)
+    other.authority(NOW)
+    assert verify.verify_chain(contract.chain, [root(other)], NOW) is not CertificateValidationResult.Valid
+
+
+def test_the_emaid_is_the_common_name_without_hyphens_and_the_chain_never_has_the_root(wallet: Wallet) -> None:
+    contract = wallet.install(EMAID, NOW)
+    assert contract.emaid == "DE8AACA2B3C4D5N"
+    assert len(contract.chain) == 3
+    assert root(wallet) not in contract.chain
+    assert contract.pem.count("BEGIN CERTIFICATE") == 3
+    assert len(contract.pem) <= 5500
+
+
+def test_every_certificate_of_the_chain_names_the_ocsp_responder(wallet: Wallet) -> None:
+    contract = wallet.install(EMAID, NOW)
+    assert [values.responder_url(certificate) for certificate in contract.chain] == [URL] * 3
+    silent = Wallet(wallet.root_file.parent.parent / "silent", "").install(EMAID, NOW)
+    assert [values.responder_url(certificate) for certificate in silent.chain] == [None] * 3
+
+
+def test_authority_and_contract_are_kept_until_the_contract_has_expired(wallet: Wallet, tmp_path: Path) -> None:
+    assert wallet.contract(EMAID, NOW) is None
+    made = wallet.install(EMAID, NOW)
+    again = Wallet(tmp_path / "pki", URL)
+    assert again.contract(EMAID, NOW + timedelta(days=700)) == made
+    assert again.contract(EMAID, NOW + timedelta(days=800)) is None
+    assert again.install("X", NOW).chain[1:] == made.chain[1:]
+
+
+def test_who_comes_second_takes_the_authority_that_is_there(wallet: Wallet) -> None:
+    first = wallet.authority(NOW)
+    wallet._make(NOW)  # what a second process does that did not see the folder yet
+    assert [signer.certificate for signer in wallet.authority(NOW)] == [signer.certificate for signer in first]
+    assert [path.name for path in wallet.root_file.parent.parent.iterdir()] == ["pki"]
+
+
+def test_private_keys_are_for_the_owner_alone(wallet: Wallet) -> None:
+    wallet.install(EMAID, NOW)
+    keys = list(wallet.root_file.parent.rglob("*.key"))
+    assert len(keys) == 5
+    assert {path.stat().st_mode & 0o777 for path in keys} == {0o600}
+
+
+def test_a_chain_of_one_s_own_is_read_without_its_root(wallet: Wallet, tmp_path: Path) -> None:
+    contract = wallet.install(EMAID, NOW)
+    path = tmp_path / "mine.pem"
+    path.write_text(contract.pem + wallet.root_file.read_text())
+    assert read_contract(path) == contract
+
+
+@pytest.mark.parametrize("text", ["", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+def test_a_chain_that_is_none_names_its_file(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.pem"
+    path.write_text(text)
+    with pytest.raises(ContractError, match=r"mine\.pem"):
+        read_contract(path)
+
+
+def test_a_chain_that_is_too_long_for_a_token_is_refused(wallet: Wallet, tmp_path: Path) -> None:
+    path = tmp_path / "long.pem"
+    path.write_text(wallet.install(EMAID, NOW).pem * 3)
+    with pytest.raises(ContractError, match="5500 are allowed"):
+        read_contract(path)
+
+
+def test_a_broken_authority_says_what_to_do(wallet: Wallet) -> None:
+    wallet.authority(NOW)
+    (wallet.root_file.parent / "mo_sub_ca1.key").write_text("nonsense")
+    with pytest.raises(ContractError, match="remove the folder"):
+        wallet.install(EMAID, NOW)
