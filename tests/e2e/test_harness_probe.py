@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,9 @@ __all__ = ["prefix"]
 
 pytestmark = [pytest.mark.mosquitto, pytest.mark.stack]
 
+EVSES = ("ProbeModuleConnectorA", "ProbeModuleConnectorB")
 NEIGHBOURS = {
-    "ProbeModuleConnectorA": "evse_manager",
-    "ProbeModuleConnectorB": "evse_manager",
+    **dict.fromkeys(EVSES, "evse_manager"),
     "ProbeModuleReservation": "reservation",
     "ProbeModuleAuth": "auth",
     "ProbeModuleSystem": "system",
@@ -41,7 +43,7 @@ def surround_ocpp(rig: Rig) -> None:
     """Only the OCPP module, with the probe all around it, as EVerest's OCPP tests have it."""
     ocpp = rig.modules["ocpp"]
     ocpp["connections"] = {
-        "evse_manager": to("probe/ProbeModuleConnectorA", "probe/ProbeModuleConnectorB"),
+        "evse_manager": to(*(f"probe/{name}" for name in EVSES)),
         "reservation": to("probe/ProbeModuleReservation"),
         "auth": to("probe/ProbeModuleAuth"),
         "system": to("probe/ProbeModuleSystem"),
@@ -51,26 +53,36 @@ def surround_ocpp(rig: Rig) -> None:
     rig.config["active_modules"] = {"ocpp": ocpp, "probe": {"module": "ProbeModule", "connections": probe}}
 
 
-async def test_the_probe_plays_all_neighbours_of_the_ocpp_module(
-    tmp_path: Path, prefix: Path, mosquitto: Mosquitto, csms: CentralSystem
-) -> None:
-    rig = Rig(tmp_path, prefix, mosquitto.port, f"127.0.0.1:{csms.port}")
-    surround_ocpp(rig)
-    async with rig.bus() as bus, rig.station("--standalone", "probe", wait=False) as station:
+@asynccontextmanager
+async def surrounded(rig: Rig) -> AsyncIterator[ProbeModule]:
+    """The station of `surround_ocpp`, from its start to its end, with the probe that has let the EVSEs start."""
+    async with rig.station("--standalone", "probe", wait=False) as station:
         await station.wait_for_status("WAITING_FOR_STANDALONE_MODULES")
         async with ProbeModule(rig, NEIGHBOURS) as probe:
-            for number, name in enumerate(("ProbeModuleConnectorA", "ProbeModuleConnectorB"), start=1):
+            for number, name in enumerate(EVSES, start=1):
                 probe.answers[name, "get_evse"] = {"id": number, "connectors": [{"id": 1, "type": "cType2"}]}
             probe.answers["ProbeModuleSystem", "get_boot_reason"] = "PowerUp"
             await probe.listen("auth_provider", "provided_token")
             await probe.start()
             await station.wait_for_status("ALL_MODULES_STARTED")
-            for name in ("ProbeModuleConnectorA", "ProbeModuleConnectorB"):
+            for name in EVSES:
                 probe.publish(name, "waiting_for_external_ready", True)
+            yield probe
+        assert await station.stop() == 0
+
+
+async def test_the_probe_plays_all_neighbours_of_the_ocpp_module(
+    tmp_path: Path, prefix: Path, mosquitto: Mosquitto, csms: CentralSystem
+) -> None:
+    rig = Rig(tmp_path, prefix, mosquitto.port, f"127.0.0.1:{csms.port}")
+    surround_ocpp(rig)
+    async with rig.bus() as bus:
+        async with surrounded(rig) as probe:
             await csms.wait_for_call("StatusNotification", lambda p: p["connectorId"] == 2)
             await a_session_of_the_probe(probe, csms)
             await orders_of_the_csms(probe, csms)
-        assert await station.stop() == 0
+        async with surrounded(rig):
+            await csms.wait_for(lambda: len(csms.calls("BootNotification")) == 2, what="the second start")
         assert misplaced_nulls(bus) == null_frames(csms) == []
     assert_no_call_error(csms)
 
