@@ -23,8 +23,15 @@ _NOTHING_TO_START = {
 
 
 def main(arguments: Sequence[str] | None = None, *, prefix: str | None = None) -> int:
-    """As `cli.main`."""
+    """As `cli.main`; Ctrl-C before that has begun ends with status 1, too."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _start(words, prefix)
+    except KeyboardInterrupt:
+        return 1
+
+
+def _start(words: list[str], prefix: str | None) -> int:
     with contextlib.ExitStack() as things:
         parent = None
         layout = starting_layout(words, prefix)

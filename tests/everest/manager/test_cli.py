@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from everest.manager import cli
+from everest.manager import cli, start
 from tests.everest.manager.house import DEMO, House
 
 
@@ -188,3 +188,11 @@ def test_a_number_that_is_none_in_the_port_variable_is_ignored_with_a_warning(
     monkeypatch.setenv("MQTT_SERVER_PORT", "many")
     assert manage(house, "--check", "--config", "config") == 0
     assert "MQTT_SERVER_PORT is 'many', not a number: ignored\n" in capsys.readouterr().err
+
+
+def test_ctrl_c_before_the_command_line_is_read_ends_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "main", interrupted)
+    assert start.main(["--help"]) == 1
