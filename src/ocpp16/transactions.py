@@ -119,6 +119,15 @@ class Transactions:
                 await self._resume(transaction)
             else:
                 await self._end_by_power_loss(transaction)
+        await self._restore_retried(queued)
+
+    async def _restore_retried(self, queued: Sequence[QueuedMessage]) -> None:
+        """Dead letters that a person has put back belong to transactions that were settled without them: a
+        StartTransaction.conf must still find its transaction, and StopTransaction.req the id."""
+        for session_id in {message.session_id for message in queued} - {None, *self._open}:
+            row = await self._context.store.transaction(str(session_id))
+            if row is not None:
+                self._open[row.session_id] = Transaction(row, active=False)
 
     async def _resume(self, transaction: Transaction) -> None:
         samples = await self._samples(transaction)

@@ -87,10 +87,12 @@ class Maintenance:
     def retry(self, keys: Collection[int] | None) -> list[QueuedMessage]:
         """Put dead letters back into their queue, at the place they had, with all attempts before them; None: all.
 
+        What only the CSMS can say, the transactionId, is filled in again before they are sent.
+
         StoreError for a key that is no dead letter; then nothing is changed.
         """
         letters = self._chosen(keys)
-        messages = [msgspec.structs.replace(letter.message, attempts=0) for letter in letters]
+        messages = [msgspec.structs.replace(letter.message, attempts=0, sent=False) for letter in letters]
         with self._explained(), self._db.atomic("IMMEDIATE"):
             for message in messages:
                 self._forget(message.key)
@@ -106,12 +108,17 @@ class Maintenance:
         return messages
 
     def drop_queued(self, keys: Collection[int]) -> list[QueuedMessage]:
-        """Delete messages that still wait to be sent. StoreError for a key that does not wait; nothing is changed."""
+        """Delete messages that still wait to be sent. StoreError for a key that does not wait; nothing is changed.
+
+        A transaction whose StopTransaction.req goes is settled: the next start must not end it a second time.
+        """
         waiting = {message.key: message for message in self.messages()}
         _refuse_unknown(keys, waiting, "no message with the key {} waits; see `ocpp16 queue list`")
         with self._explained(), self._db.atomic("IMMEDIATE"):
             for key in keys:
                 sql.apply(self._db, RemoveMessage(key), cache_capacity=CACHE_CAPACITY)
+                if waiting[key].action == "StopTransaction":
+                    self._settle(waiting[key].session_id)
         return [waiting[key] for key in keys]
 
     # --- inside ------------------------------------------------------------------------------------------------------
@@ -122,6 +129,9 @@ class Maintenance:
             return list(letters.values())
         _refuse_unknown(keys, letters, "there is no dead letter with the key {}; see `ocpp16 queue list`")
         return [letters[key] for key in sorted(set(keys))]
+
+    def _settle(self, session_id: str | None) -> None:
+        TRANSACTIONS.update(CSMS_ACK=1).where(TRANSACTIONS.ID == session_id).execute(self._db)
 
     def _forget(self, key: int) -> None:
         DEAD_LETTERS.delete().where(DEAD_LETTERS.KEY == key).execute(self._db)
