@@ -44,6 +44,9 @@ def probe_config(folder: Path, csms_url: str, **changes: Any) -> Path:
     for name in ("ocpp", "auth"):
         modules[name]["connections"]["evse_manager"] = [dict(evse) for evse in evses]
     modules["auth"]["connections"]["token_provider"][0] = {"module_id": "probe", "implementation_id": READER}
+    for module in modules.values():
+        for connected in module.get("connections", {}).values():
+            connected[:] = [end for end in connected if end["module_id"] in (*modules, "probe")]
     places: dict[str, Any] = {f"evse_{evse}": {"evse": evse} for evse in CONNECTORS}
     places[READER] = {"evse": 1, "connector": 2}
     modules["probe"] = {"module": "ProbeModule", "mapping": {"implementations": places}}
