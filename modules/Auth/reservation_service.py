@@ -64,6 +64,8 @@ class ReservationService:
         self._send = publish
         self._save_entries = save
         self._expiry_timers = Timers(spawn, "reservation expiry")
+        self._unconfirmed: set[int] = set()
+        """Stored reservations that their EVSE, which comes up just now, has not taken yet."""
         self._turn = asyncio.Lock()
 
     def _publish(self, reservation_id: int, status: ReservationStatus) -> None:
@@ -78,7 +80,8 @@ class ReservationService:
             await self._changed()
             return result
 
-    async def _make(self, reservation: Reservation) -> ReservationResult:
+    async def _make(self, reservation: Reservation, *, stored: bool = False) -> ReservationResult:
+        """`stored`: an EVSE that refuses is asked again when it has come up."""
         expiry = parse_time(reservation.expiry_time)
         if expiry is None or expiry <= self._now():
             log.warning(
@@ -87,19 +90,21 @@ class ReservationService:
             return ReservationResult.Rejected
         replaced = self._forget(reservation.reservation_id)
         result = self.book.place(reservation)
-        if result is ReservationResult.Accepted and not await self._reserve_evse(reservation):
+        taken = result is ReservationResult.Accepted and await self._reserve_evse(reservation)
+        if result is ReservationResult.Accepted and not taken and not stored:
             self.book.remove(reservation.reservation_id)
             result = ReservationResult.Rejected
         accepted = result is ReservationResult.Accepted
         if replaced is not None and not (accepted and replaced == reservation.evse_id):
             await self._evses.cancel_reservation(replaced)
         if accepted:
-            self._announce(reservation, expiry)
+            self._keep(reservation, expiry, taken=taken)
         return result
 
     def _forget(self, reservation_id: int) -> int | None:
         """Take a reservation out of book and timers; returns its EVSE, if it had one."""
         self._expiry_timers.stop(reservation_id)
+        self._unconfirmed.discard(reservation_id)
         entry = self.book.remove(reservation_id)
         return entry[0] if entry is not None else None
 
@@ -108,13 +113,27 @@ class ReservationService:
             return True
         return await self._evses.reserve(reservation.evse_id, reservation.reservation_id)
 
-    def _announce(self, reservation: Reservation, expiry: datetime) -> None:
+    def _keep(self, reservation: Reservation, expiry: datetime, *, taken: bool) -> None:
+        """Time the reservation, and announce it once its EVSE has taken it."""
         reservation_id = reservation.reservation_id
         if self.book.find(reservation_id) is None:
             return  # a token used it while the EVSE was being asked
         delay = (expiry - self._now()).total_seconds()
         self._expiry_timers.start(reservation_id, delay, lambda: self._end(reservation_id, ReservationStatus.Expired))
-        self._publish(reservation_id, ReservationStatus.Placed)
+        if taken:
+            self._publish(reservation_id, ReservationStatus.Placed)
+        else:
+            self._unconfirmed.add(reservation_id)
+
+    async def _confirm(self) -> None:
+        """Offer the stored reservations again to the EVSEs that did not take them when the station came up."""
+        for reservation_id in sorted(self._unconfirmed):
+            entry = self.book.find(reservation_id)
+            if entry is None:
+                self._unconfirmed.discard(reservation_id)
+            elif await self._reserve_evse(entry[1]) and reservation_id in self._unconfirmed:
+                self._unconfirmed.discard(reservation_id)
+                self._publish(reservation_id, ReservationStatus.Placed)
 
     async def cancel(self, reservation_id: int) -> bool:
         """cancel_reservation: True if there was such a reservation. No update is published."""
@@ -173,6 +192,7 @@ class ReservationService:
             lost = self.book.lost()
             for reservation_id in lost:
                 await self._drop(reservation_id, ReservationStatus.Removed)
+            await self._confirm()
             if lost:
                 await self._changed()
             else:
@@ -206,7 +226,11 @@ class ReservationService:
         await self._save_entries(entries)
 
     async def load(self, entries: object) -> None:
-        """Make the stored reservations again by the same rules; refused ones are reported as Removed."""
+        """Make the stored reservations again by the same rules; refused ones are reported as Removed.
+
+        An EVSE that is not enabled yet, as every one is that waits for OCPP, takes no reservation: it is asked again
+        when it tells of itself, and Auth keeps its place meanwhile.
+        """
         if entries is None:
             return
         async with self._turn:
@@ -214,7 +238,7 @@ class ReservationService:
                 reservation = _stored(entry)
                 if reservation is None:
                     log.error("stored reservation dropped, it cannot be read: %r", entry)
-                elif await self._make(reservation) is not ReservationResult.Accepted:
+                elif await self._make(reservation, stored=True) is not ReservationResult.Accepted:
                     self._publish(reservation.reservation_id, ReservationStatus.Removed)
             await self._changed()
 

@@ -425,6 +425,40 @@ async def test_reservations_outlive_a_restart() -> None:
         assert again.updates()[-1] == (1, "Expired")
 
 
+async def test_an_evse_that_is_not_enabled_yet_is_asked_again_for_a_stored_reservation() -> None:
+    """As at every start with external_ready_to_start_charging: EVSEs take nothing until OCPP lets them."""
+    async with Station(store=True, global_ready=False) as station:
+        station.stored["reservation_auth"] = [{"evse_id": 1, "reservation": reservation(7, "OWNER")}]
+        enabled = False
+        station.answer(station.evse(1), "reserve", lambda args: enabled)
+        station.make_ready()
+        await station.settle()
+        assert station.updates() == []
+        await station.swipe(token("OTHER", connectors=[1]))
+        assert station.statuses() == ["Processing", "Rejected"]
+        await station.event(2, "Enabled")
+        assert station.updates() == []
+        enabled = True
+        await station.event(1, "Enabled")
+        assert station.updates() == [(7, "Placed")]
+        await station.event(1, "Enabled")
+        assert station.count(1, "reserve") == 3
+        assert [entry["evse_id"] for entry in station.stored["reservation_auth"]] == [1]
+        await station.swipe(token("OWNER", connectors=[1]))
+        assert station.authorized()[0][1]["validation_result"]["reservation_id"] == 7
+
+
+async def test_a_stored_reservation_that_no_evse_takes_expires_in_its_time() -> None:
+    async with Station(store=True, global_ready=False) as station:
+        station.stored["reservation_auth"] = [{"evse_id": 1, "reservation": reservation(7, "OWNER")}]
+        station.answer(station.evse(1), "reserve", lambda args: False)
+        station.make_ready()
+        await asyncio.sleep(601)
+        assert station.updates() == [(7, "Expired")]
+        await station.event(1, "Enabled")
+        assert station.count(1, "reserve") == 1
+
+
 async def test_a_car_that_only_plugged_in_costs_no_reservation_and_leaves_its_evse_held() -> None:
     async with Station(evses=1) as station:
         await reserve(station, 1, "OWNER")
