@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -89,6 +90,16 @@ async def test_the_answer_of_the_csms_fills_the_cache_and_serves_offline() -> No
 
 
 @pytest.mark.looptime
+async def test_a_disabled_cache_is_not_read() -> None:
+    async with Station(AuthorizationCacheEnabled=False) as station:
+        await station.boot()
+        accepted = IdTagInfo(status=AuthorizationStatus.Accepted)
+        await station.store.apply([PutCacheEntry(AuthorizationEntry(id_tag="TAG1", info=accepted))])
+        await station.charge_point.disconnect_websocket()
+        result = await station.charge_point.authorize_id_token("TAG1")
+    assert result.id_tag_info.status == "Invalid"
+
+
 async def test_a_disabled_cache_is_not_written() -> None:
     async with Station(AuthorizationCacheEnabled=False) as station:
         await station.boot()
@@ -132,11 +143,14 @@ async def test_an_expired_entry_is_written_back_as_expired() -> None:
 @pytest.mark.looptime
 @pytest.mark.parametrize("answer", [SILENCE, ("InternalError", ""), {"nonsense": 1}], ids=["silence", "error", "junk"])
 async def test_without_a_good_answer_the_tag_is_invalid_even_where_unknown_tags_may_charge_offline(answer: Any) -> None:
-    async with Station(AllowOfflineTxForUnknownId=True) as station:
+    async with Station(AllowOfflineTxForUnknownId=True, TransactionMessageRetryInterval=100) as station:
         await station.boot()
         station.csms.answers["Authorize"] = answer
+        begin = asyncio.get_running_loop().time()
         result = await station.charge_point.authorize_id_token("TAG1")
+        waited = asyncio.get_running_loop().time() - begin
     assert result.id_tag_info.status == "Invalid"
+    assert waited == (60 if answer is SILENCE else 0)
 
 
 @pytest.mark.looptime

@@ -15,6 +15,15 @@ def boot_answer(status: str, interval: int = 0) -> dict[str, Any]:
     return {"status": status, "currentTime": "2026-01-01T12:00:00.000Z", "interval": interval}
 
 
+async def test_boot_notification_tells_all_that_can_be_configured() -> None:
+    more = {"ChargePointSerialNumber": "S1", "ICCID": "I1", "IMSI": "I2", "MeterSerialNumber": "M2", "MeterType": "M1"}
+    async with Station(**more) as station:
+        await station.boot()
+    (boot,) = station.csms.requests("BootNotification")
+    names = ("chargePointSerialNumber", "iccid", "imsi", "meterSerialNumber", "meterType")
+    assert [boot[name] for name in names] == ["S1", "I1", "I2", "M2", "M1"]
+
+
 async def test_boot_notification_tells_what_is_configured_and_no_more() -> None:
     async with Station(MeterType="M1") as station:
         await station.boot()
@@ -137,6 +146,22 @@ async def test_a_triggered_boot_notification_while_booted_is_processed_without_r
     assert interval is not None and interval[0].value == "77"
     assert len(station.csms.requests("StatusNotification")) == 3
     assert len(station.asked_for("boot_notification_response")) == 2
+
+
+@pytest.mark.parametrize("status", ["Pending", "Rejected"])
+async def test_a_station_that_is_no_longer_accepted_sends_no_heartbeats_until_it_is_again(status: str) -> None:
+    async with Station() as station:
+        station.csms.answers["BootNotification"] = boot_answer("Accepted", 10)
+        await station.boot()
+        station.csms.answers["BootNotification"] = boot_answer(status, 100)
+        await station.csms.call("TriggerMessage", {"requestedMessage": "BootNotification"})
+        await settled(5)
+        before = len(station.csms.requests("Heartbeat"))
+        await settled(90)
+        assert len(station.csms.requests("Heartbeat")) == before
+        station.csms.answers["BootNotification"] = boot_answer("Accepted", 10)
+        await settled(40)
+    assert len(station.csms.requests("Heartbeat")) > before
 
 
 async def test_a_reconnect_while_booted_tells_the_states_but_boots_no_more() -> None:

@@ -59,6 +59,7 @@ async def test_stop_asks_for_the_end_of_transactions_and_goes_offline() -> None:
         await settled()
 
         async def stop_transaction(connector: int, reason: Reason) -> bool:
+            station.asked.append(("stop_transaction", connector, reason))
             await station.end(connector, reason=reason)
             return True
 
@@ -68,6 +69,7 @@ async def test_stop_asks_for_the_end_of_transactions_and_goes_offline() -> None:
         await station.store.open()
         queued = [message.action for message in await station.store.messages()]
     assert "StopTransaction" in [*queued, *station.csms.actions()]
+    assert station.asked_for("stop_transaction") == [[1, Reason.Other]]
     assert [args[0] for args in station.asked_for("connection_state_changed")] == [True, False]
 
 
@@ -75,6 +77,7 @@ async def test_restart_runs_the_boot_procedure_again_and_sends_what_waited() -> 
     async with Station() as station:
         await station.boot()
         assert not await station.charge_point.restart()
+        assert len(station.csms.requests("BootNotification")) == 1
         await station.charge_point.disconnect_websocket()
         await station.begin()
         await station.end()

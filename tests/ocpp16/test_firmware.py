@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from ocpp16.messages import GetDiagnosticsRequest, GetLogResponse, LogStatusEnumType
-from tests.support.ocpp16_station import Station, settled
+from tests.support.ocpp16_station import SILENCE, Station, settled
 
 pytestmark = pytest.mark.looptime
 
@@ -95,6 +96,89 @@ async def test_the_remembered_status_goes_back_to_idle_when_an_upload_has_ended(
         *["Uploading", "Uploading"],
         *["Uploaded", "Idle"],
     ]
+
+
+async def test_the_remembered_status_of_diagnostics_goes_back_to_idle_too() -> None:
+    async with Station() as station:
+        await station.boot()
+        for status in ("Uploading", "UploadFailed"):
+            await station.charge_point.on_log_status_notification(-1, status)
+            await station.csms.call("TriggerMessage", {"requestedMessage": "DiagnosticsStatusNotification"})
+            await settled()
+    told = [p["status"] for p in station.csms.requests("DiagnosticsStatusNotification")]
+    assert told == ["Uploading", "Uploading", "UploadFailed", "Idle"]
+
+
+@pytest.mark.parametrize(
+    ("request_id", "action", "message", "ends"),
+    [
+        (-1, "TriggerMessage", "FirmwareStatusNotification", ["DownloadFailed", "InstallationFailed", "Installed"]),
+        (
+            5,
+            "ExtendedTriggerMessage",
+            "SignedFirmwareStatusNotification",
+            ["DownloadFailed", "InstallationFailed", "Installed", "InvalidSignature", "InstallVerificationFailed"],
+        ),
+    ],
+)
+async def test_the_remembered_status_of_an_update_goes_back_to_idle_at_its_end(
+    request_id: int, action: str, message: str, ends: list[str]
+) -> None:
+    async with Station() as station:
+        await station.boot()
+        for status in ["Downloading", *ends]:
+            await report(station, request_id, status)
+            await station.csms.call(action, {"requestedMessage": "FirmwareStatusNotification"})
+            await settled()
+    told = [p["status"] for p in station.csms.requests(message)]
+    assert told == ["Downloading", "Downloading"] + [status for end in ends for status in (end, "Idle")]
+
+
+@pytest.mark.parametrize(
+    "end", ["DownloadFailed", "InstallationFailed", "InstallVerificationFailed", "InvalidSignature"]
+)
+async def test_an_update_that_failed_lets_the_last_transaction_end_without_emptying_the_station(end: str) -> None:
+    async with Station() as station:
+        await station.boot()
+        await station.begin(1)
+        await settled()
+        await report(station, 5, "SignatureVerified", end)
+        station.asked.clear()
+        await station.end(1)
+        await settled()
+    assert station.asked_for("all_connectors_unavailable") == []
+
+
+async def test_after_an_installation_only_what_is_wanted_operative_is_enabled() -> None:
+    async with Station() as station:
+        await station.boot()
+        await station.csms.call("ChangeAvailability", {"connectorId": 2, "type": "Inoperative"})
+        await settled()
+        await report(station, -1, "Downloaded", "Installing")
+        station.asked.clear()
+        await report(station, -1, "Installed")
+    assert station.asked_for("enable_evse") == [[0], [1]]
+
+
+async def test_a_session_that_is_over_before_its_stop_is_answered_makes_way_for_the_installation_at_once() -> None:
+    async def late(_payload: dict[str, Any]) -> dict[str, Any]:
+        await asyncio.sleep(20)
+        return {}
+
+    async with Station() as station:
+        await station.boot()
+        await station.begin(1)
+        await settled()
+        await report(station, -1, "Downloaded")
+        station.asked.clear()
+        station.csms.answers["StopTransaction"] = late
+        await station.end(1)
+        await station.charge_point.on_session_stopped(1, "session-1")
+        await settled()
+        assert station.asked_for("disable_evse") == [[1]]
+        await station.charge_point.on_disabled(1)
+        await settled(30)
+    assert station.csms.statuses(1) == ["Available", "Preparing", "Finishing", "Unavailable"]
 
 
 async def report(station: Station, request_id: int, *statuses: str, disable: bool = True) -> None:

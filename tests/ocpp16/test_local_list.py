@@ -66,6 +66,23 @@ async def test_an_update_with_a_fault_changes_nothing(number: int, kind: str, en
         assert await station.store.local_list_size() == 1
 
 
+@pytest.mark.parametrize(
+    ("keys", "kind"),
+    [
+        ({"SendLocalListMaxLength": 2, "LocalAuthListMaxLength": 9}, "Full"),
+        ({"SendLocalListMaxLength": 2, "LocalAuthListMaxLength": 9}, "Differential"),
+        ({"SendLocalListMaxLength": 9, "LocalAuthListMaxLength": 2}, "Full"),
+        ({"SendLocalListMaxLength": 9, "LocalAuthListMaxLength": 2}, "Differential"),
+    ],
+)
+async def test_each_of_the_two_limits_of_the_list_is_kept_by_itself(keys: dict[str, int], kind: str) -> None:
+    async with Station(**keys) as station:
+        await station.boot()
+        assert await send(station, 1, kind, [entry(str(number)) for number in range(2)]) == "Accepted"
+        assert await send(station, 2, kind, [entry(str(number)) for number in range(3)]) == "Failed"
+        assert await station.store.local_list_size() == 2
+
+
 async def test_version_zero_with_an_empty_full_list_empties_it() -> None:
     async with Station() as station:
         await station.boot()

@@ -151,3 +151,27 @@ async def test_offered_values_are_those_of_the_integrator() -> None:
         await settled(11)
     values = station.csms.requests("MeterValues")[0]["meterValue"][0]["sampledValue"]
     assert [v["value"] for v in values] == ["16.00", "0.00"]
+
+
+async def test_a_changed_aligned_interval_counts_at_once_and_zero_stops() -> None:
+    async with Station() as station:
+        await station.boot()
+        await station.read_meter(500)
+        change = station.charge_point.set_configuration_key
+        await settled(1000)
+        assert station.csms.requests("MeterValues") == []
+        await change("ClockAlignedDataInterval", "60")
+        await settled(120)
+        assert len(station.csms.requests("MeterValues")) == 2
+        await change("ClockAlignedDataInterval", "0")
+        await settled(120)
+    assert len(station.csms.requests("MeterValues")) == 2
+
+
+async def test_clock_aligned_values_have_the_measurands_of_their_own_key() -> None:
+    async with Station(ClockAlignedDataInterval=60, MeterValuesAlignedData="Power.Active.Import") as station:
+        await station.boot()
+        await station.read_meter(500, power=11000)
+        await settled(60)
+    (value,) = station.csms.requests("MeterValues")[0]["meterValue"]
+    assert [s["measurand"] for s in value["sampledValue"]] == ["Power.Active.Import"]

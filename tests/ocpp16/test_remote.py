@@ -55,6 +55,16 @@ async def test_without_a_connector_the_options_decide() -> None:
     assert station.asked_for("provide_token") == [["TAG1", [2], True]]
 
 
+async def test_without_options_a_start_without_connector_is_for_all_connectors_if_one_can_be_used() -> None:
+    async with Station() as station:
+        await station.boot()
+        await station.charge_point.on_disabled(1)
+        assert await start(station) == "Accepted"
+        await station.charge_point.on_disabled(2)
+        assert await start(station) == "Rejected"
+    assert station.asked_for("provide_token") == [["TAG1", [1, 2], True]]
+
+
 async def make_unavailable(station: Station) -> None:
     await station.charge_point.on_disabled(1)
 

@@ -72,6 +72,19 @@ async def test_the_wait_for_transactions_has_a_limit() -> None:
         assert len(station.asked_for("reset")) == 1
 
 
+async def test_a_connector_that_still_charges_is_waited_for_too() -> None:
+    async with Station(WaitForStopTransactionsOnResetTimeout=30) as station:
+        await station.boot()
+        allow(station)
+        await station.charge_point.on_resume_charging(1)
+        await settled()
+        await station.csms.call("Reset", {"type": "Soft"})
+        await settled(29)
+        assert station.asked_for("reset") == []
+        await settled(2)
+        assert len(station.asked_for("reset")) == 1
+
+
 async def test_a_second_reset_while_one_is_running_is_rejected() -> None:
     async with Station() as station:
         await station.boot()

@@ -152,3 +152,47 @@ async def test_a_map_of_states_that_does_not_fit_is_refused(states: dict[int, st
             await station.boot(
                 connector_status_map={connector: ChargePointStatus(state) for connector, state in states.items()}
             )
+
+
+@pytest.mark.parametrize("reason", ["EVConnected", "Authorized"])
+async def test_what_began_a_session_is_told_with_preparing(reason: str) -> None:
+    async with Station() as station:
+        await station.boot()
+        await station.charge_point.on_session_started(1, "s", reason)
+        await settled()
+    last = station.csms.requests("StatusNotification")[-1]
+    assert (last["connectorId"], last["status"], last["info"]) == (1, "Preparing", reason)
+
+
+async def test_a_session_that_begins_with_a_card_ends_the_reservation() -> None:
+    async with Station() as station:
+        await station.boot()
+        await station.charge_point.on_reservation_start(1)
+        await station.charge_point.on_session_started(1, "session-1", "Authorized")
+        await settled()
+        assert station.csms.statuses(1)[-1] == "Preparing"
+
+
+async def test_the_end_of_a_session_frees_neither_a_reserved_nor_an_unavailable_connector() -> None:
+    async with Station() as station:
+        await station.boot()
+        await station.charge_point.on_reservation_start(1)
+        await station.charge_point.on_session_started(1, "a", "EVConnected")
+        await station.charge_point.on_session_stopped(1, "a")
+        await station.charge_point.on_session_started(2, "b", "EVConnected")
+        await station.charge_point.on_resume_charging(2)
+        await station.charge_point.on_disabled(2)
+        await station.charge_point.on_session_stopped(2, "b")
+        await settled()
+    assert station.csms.statuses(1) == ["Available", "Reserved"]
+    assert station.csms.statuses(2) == ["Available", "Preparing", "Charging", "Unavailable"]
+
+
+async def test_the_end_of_a_session_frees_the_connector() -> None:
+    async with Station() as station:
+        await station.boot()
+        await station.begin()
+        await station.end()
+        await station.charge_point.on_session_stopped(1, "session-1")
+        await settled()
+    assert station.csms.statuses(1) == ["Available", "Preparing", "Finishing", "Available"]

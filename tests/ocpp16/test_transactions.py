@@ -77,6 +77,45 @@ async def test_a_stop_answered_after_a_retry_still_finds_its_transaction() -> No
         assert await station.store.open_transactions() == []
 
 
+async def test_0_is_an_ordinary_transaction_id() -> None:
+    async with Station(MeterValueSampleInterval=10) as station:
+        await station.boot()
+        station.csms.answers["StartTransaction"] = ACCEPTED | {"transactionId": 0}
+        await station.begin(reservation_id=0)
+        await station.read_meter(500)
+        await settled(11)
+        assert await station.csms.call("RemoteStopTransaction", {"transactionId": 0}) == {"status": "Accepted"}
+        await station.end()
+        await settled()
+    assert station.csms.requests("StartTransaction")[0]["reservationId"] == 0
+    assert [p["transactionId"] for p in station.csms.requests("MeterValues")] == [0]
+    assert [p["transactionId"] for p in station.csms.requests("StopTransaction")] == [0]
+    assert station.asked_for("stop_transaction") == [[1, Reason.Remote]]
+
+
+async def test_the_parent_of_the_tag_is_kept_with_the_transaction() -> None:
+    async with Station() as station:
+        await station.boot()
+        info = {"status": "Accepted", "parentIdTag": "FAMILY"}
+        station.csms.answers["StartTransaction"] = {"transactionId": 3, "idTagInfo": info}
+        await station.begin()
+        await settled()
+        row = await station.store.transaction("session-1")
+        update = station.asked_for("transaction_updated")[0]
+    assert row is not None and row.parent_id_tag == "FAMILY"
+    assert update[3].parent_id_tag == "FAMILY"
+
+
+async def test_meter_values_of_a_start_that_is_given_up_carry_no_id() -> None:
+    async with Station(MeterValueSampleInterval=10, TransactionMessageAttempts=1) as station:
+        await station.boot()
+        station.csms.answers["StartTransaction"] = ("InternalError", "")
+        await station.begin()
+        await station.read_meter(500)
+        await settled(11)
+    assert [p.get("transactionId", "none") for p in station.csms.requests("MeterValues")] == ["none"]
+
+
 async def test_two_transactions_with_the_same_id_do_not_touch_each_other() -> None:
     async with Station() as station:
         await station.boot()
@@ -365,6 +404,31 @@ async def test_transaction_data_has_begin_samples_and_end_for_the_wanted_measura
     ]
     assert len(station.csms.requests("MeterValues")) == 1
     assert stop["transactionData"][2]["timestamp"] == stop["timestamp"]
+
+
+async def test_clock_aligned_and_other_values_of_a_transaction_are_filtered_each_by_its_own_key() -> None:
+    keys = {
+        "ClockAlignedDataInterval": 20,
+        "MeterValueSampleInterval": 15,
+        "MeterValuesAlignedData": "Energy.Active.Import.Register,Power.Active.Import",
+        "StopTxnAlignedData": "Power.Active.Import",
+        "StopTxnSampledData": "Energy.Active.Import.Register",
+    }
+    async with Station(**keys) as station:
+        await station.boot()
+        await station.begin()
+        await station.read_meter(500, power=11000)
+        await settled(25)
+        await station.end()
+        await settled()
+    data = station.csms.requests("StopTransaction")[0]["transactionData"]
+    kept = {(s["context"], s["measurand"]) for value in data for s in value["sampledValue"]}
+    assert kept == {
+        ("Transaction.Begin", "Energy.Active.Import.Register"),
+        ("Sample.Periodic", "Energy.Active.Import.Register"),
+        ("Sample.Clock", "Power.Active.Import"),
+        ("Transaction.End", "Energy.Active.Import.Register"),
+    }
 
 
 async def test_without_stop_measurands_and_signed_values_there_is_no_transaction_data() -> None:

@@ -72,3 +72,23 @@ async def test_without_firmware_management_its_messages_cannot_be_triggered() ->
     async with Station(SupportedFeatureProfiles="Core,RemoteTrigger") as station:
         await station.boot()
         assert await trigger(station, "TriggerMessage", "FirmwareStatusNotification") == ("NotImplemented", [])
+
+
+@pytest.mark.parametrize(
+    ("action", "option", "info"),
+    [
+        ("TriggerMessage", True, "SwitchingPhases"),
+        ("TriggerMessage", False, None),
+        ("ExtendedTriggerMessage", True, None),
+    ],
+)
+async def test_a_triggered_status_tells_the_reason_of_suspended_evse_where_the_option_asks_for_it(
+    action: str, option: bool, info: str | None
+) -> None:
+    async with Station(ReportSuspendedEVSEReasonChange=option) as station:
+        await station.boot()
+        await station.charge_point.on_suspend_charging_evse(1, "SwitchingPhases")
+        await settled()
+        await trigger(station, action, "StatusNotification", 1)
+        last = station.csms.requests("StatusNotification")[-1]
+    assert (last["status"], last.get("info")) == ("SuspendedEVSE", info)
