@@ -111,6 +111,11 @@ class SimulatedBoard:
         """Whether a diode fault would be noticed: it needs PWM and a car."""
         return self.duty is not None and self.car_pilot != "A"
 
+    @property
+    def sees_no_car(self) -> bool:
+        """Whether nobody is plugged in, as far as the board can tell: it cannot while its pilot is at F."""
+        return self.car_pilot == "A" and not self.state_f
+
     def current_A(self, car: Car) -> float:
         """Current per active phase."""
         if not self.contactor_closed or self.duty is None:

@@ -168,7 +168,8 @@ class Simulator:
             await self._report(report)
         if any(report.event in ("PowerOn", "PowerOff") for report in reports):
             await self._metering.take()
-        await self._watch_faults()
+        unplugged = self._board.sees_no_car or any(report.event == "A" for report in reports)
+        await self._watch_faults(unplugged=unplugged)
 
     def telemetry(self) -> Telemetry:
         return Telemetry(
@@ -239,10 +240,10 @@ class Simulator:
         if self._listener is not None:
             await self._listener.board_event(report.event)
 
-    async def _watch_faults(self) -> None:
+    async def _watch_faults(self, *, unplugged: bool) -> None:
         if self.car.diode_fault and self._board.diode_shown:
             await self._set_error(DIODE_FAULT, True, measured=True)
-        elif self._board.car_pilot == "A" and self._errors.is_active(DIODE_FAULT):
+        elif unplugged and self._errors.is_active(DIODE_FAULT):
             await self._set_error(DIODE_FAULT, False)
         leaking = self.car.rcd_current_mA > RCD_LIMIT_MA
         if leaking and not self._rcd.is_error_active(RCD_DC):

@@ -117,6 +117,17 @@ async def test_a_diode_failure_of_the_car_faults_the_evse_until_it_is_unplugged(
         assert charger.kinds()[-1] == "SessionFinished"
 
 
+@pytest.mark.parametrize("after", [0.25, 0.5, 0.75])
+async def test_a_car_that_goes_while_a_diode_fault_shows_state_f_is_not_prepared_for_once_more(after: float) -> None:
+    async with Charger() as charger:
+        await charger.charge(2)
+        charger.car(f"diode_fail;sleep {after};unplug", modify=True)
+        await asyncio.sleep(5)
+        assert "PrepareCharging" not in charger.kinds()[6:]
+        assert charger.kinds()[-1] == "SessionFinished"
+        assert charger.errors("evse") == []
+
+
 async def test_residual_current_faults_the_evse_and_goes_with_the_car() -> None:
     async with Charger() as charger:
         await asyncio.sleep(1)
