@@ -4,7 +4,7 @@ The rules (what may be sent next, retries, size limits) are pure and live in `qu
 The order of things here is what no kill may break: a message, with the changes that caused it, is on disk before
 `enqueue` returns; its id and payload are on disk before its first byte leaves; its removal and what its answer changed
 are one commit; only then comes the next CALL.
-May import: messages, wire, actions, queue, ports, store.rows. Must not import: charge_point or any capability.
+May import: messages, wire, actions, queue, pause, ports, store.rows. Must not import: charge_point or any capability.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from ocpp16.outcome import (
     is_final,
     outcome_of,
 )
+from ocpp16.pause import Pause
 from ocpp16.ports import Clock, Randomness, Store
 from ocpp16.queue import Queues, QueueSettings, Waiting
 from ocpp16.settlement import DispatcherHooks, Settlement
@@ -106,9 +107,8 @@ class MessageDispatcher:
         self._late: dict[int, Outcome] = {}
         self._send: SendFrame | None = None
         self._connection = 0
-        self._resume_at = 0.0
+        self._pause = Pause()
         self._accepted = False
-        self._held = 0
         self._task: asyncio.Task[None] | None = None
         self._storing: set[asyncio.Task[QueuedMessage | None]] = set()
         self._closed = False
@@ -179,7 +179,7 @@ class MessageDispatcher:
         if send is None:
             raise UsageError("connected() needs a function that sends frames")
         if self._connection:
-            self._resume_at = asyncio.get_running_loop().time() + self._settings.message_queue_resume_delay
+            self._pause.resume_in(self._settings.message_queue_resume_delay)
         self._connection += 1
         self._send = send
         self._start()
@@ -198,11 +198,11 @@ class MessageDispatcher:
         self._waitlist.changed.set()
 
     def hold(self) -> None:
-        """A CALL of the CSMS is being answered: send no own CALL before `release` (libocpp 3.8.2)."""
-        self._held += 1
+        """A CALL of the CSMS is being answered: send no own CALL before `release` (libocpp 3.8.2), for 10 s at most."""
+        self._pause.hold()
 
     def release(self) -> None:
-        self._held = max(0, self._held - 1)
+        self._pause.release()
         self._waitlist.changed.set()
 
     # --- taking requests ---------------------------------------------------------------------------------------------
@@ -354,7 +354,7 @@ class MessageDispatcher:
                 await asyncio.sleep(1)
 
     def _next(self) -> Waiting | None:
-        if self._send is None or self._held or self._resume_wait() > 0:
+        if self._send is None or self._pause.seconds:
             return None
         return queue.next_message(
             self._waitlist.queues,
@@ -363,15 +363,12 @@ class MessageDispatcher:
             retry_interval=self._settings.transaction_message_retry_interval,
         )
 
-    def _resume_wait(self) -> float:
-        return self._resume_at - asyncio.get_running_loop().time()
-
     async def _sleep(self) -> None:
-        """Until something changes, or a retry or the end of the resume delay falls due."""
+        """Until something changes, or a retry or the end of a pause falls due."""
         wait: float | None = None
-        if self._send is not None and not self._held:
-            wait = self._resume_wait()
-            if wait <= 0:
+        if self._send is not None:
+            wait = self._pause.seconds
+            if not wait:
                 wait = queue.seconds_until_next(
                     self._waitlist.queues,
                     now=self._clock.now(),
@@ -397,7 +394,7 @@ class MessageDispatcher:
             if late := self._late.pop(waiting.message.key, None):
                 settled = True
                 await self._settlement.finish(waiting, late)
-            elif self._send is not None and not self._held and not ticket.abandoned:
+            elif self._send is not None and not self._pause.seconds and not ticket.abandoned:
                 sent_at = self._clock.now()
                 outcome = await self._exchange(waiting.message, ticket)
                 settled = True

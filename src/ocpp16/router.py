@@ -64,7 +64,10 @@ REMOTE_REJECTED: Mapping[str, Response] = {
 
 
 MOST_WAITING = 2**24
-"""Characters of CALLs that wait for their turn; above that no frame is read until the line is shorter."""
+"""Bytes of CALLs that wait for their turn, about; above that no frame is read until the line is shorter."""
+
+BESIDE_A_FRAME = 1024
+"""Bytes that a CALL that waits takes besides its characters."""
 
 REMEMBERED_IDS = 100
 """Message ids of CALLs among which a repetition is noticed."""
@@ -161,7 +164,7 @@ class Router:
             if call.message_id in self._recent_ids:
                 self._deviation("Message id used again", call.message_id)
             self._recent_ids.append(call.message_id)
-        self._waiting += len(frame)
+        self._waiting += len(frame) + BESIDE_A_FRAME
         self._calls.put_nowait((frame, call, write))
         self._hold(not self._following)
 
@@ -180,7 +183,7 @@ class Router:
                 await self._context.dispatcher.settled()
                 after = await self._answer(frame, call, write)
             finally:
-                self._waiting -= len(frame)
+                self._waiting -= len(frame) + BESIDE_A_FRAME
                 self._shorter.set()
                 self._hold(after is None and not self._calls.empty())
             if after is not None:

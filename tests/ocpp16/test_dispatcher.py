@@ -351,6 +351,14 @@ async def test_no_call_is_sent_while_a_call_of_the_csms_is_being_answered(bench:
     await bench.next("StatusNotification")
 
 
+async def test_calls_of_the_csms_that_never_end_keep_own_calls_back_for_ten_seconds_only(bench: Bench) -> None:
+    await bench.online()
+    bench.dispatcher.hold()
+    await bench.dispatcher.enqueue(status())
+    sent = await bench.next("StatusNotification", within=11)
+    assert sent.time == 10
+
+
 async def test_a_hold_that_comes_while_the_store_writes_still_keeps_the_call_back(bench: Bench) -> None:
     await bench.online()
     bench.hooks.transaction_id = 7

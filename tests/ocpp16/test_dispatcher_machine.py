@@ -37,6 +37,7 @@ from ocpp16.messages import (
     StartTransactionRequest,
     StopTransactionRequest,
 )
+from ocpp16.pause import LONGEST_HOLD
 from ocpp16.store.memory import MemoryStore
 from ocpp16.wire import CallError, CallResult
 from tests.ocpp16.test_dispatcher import Hooks, Settings
@@ -100,6 +101,7 @@ class DispatcherMachine(RuleBasedStateMachine):
         self.count = 0
         self.lives = 0
         self.held = 0
+        self.held_since = 0.0
         self.run(self.store.open())
         self.live()
 
@@ -138,7 +140,8 @@ class DispatcherMachine(RuleBasedStateMachine):
         sent = Frame(frame[1], frame[2], number_of(frame[2], frame[3]))
         await self.look_at_dead_letters()
         assert self.accepted, "nothing may be sent yet"
-        assert not self.held, "a CALL of the CSMS is being answered"
+        held_for = self.loop.time() - self.held_since
+        assert not self.held or held_for >= LONGEST_HOLD, "a CALL of the CSMS is being answered"
         assert sent.message_id not in self.ids, "an id came twice on one connection"
         payload = msgspec.json.encode(frame[3])
         assert self.payloads.setdefault(sent.message_id, payload) == payload, "an id went out with two payloads"
@@ -245,8 +248,14 @@ class DispatcherMachine(RuleBasedStateMachine):
 
     @rule()
     def a_call_of_the_csms_comes(self) -> None:
+        if not self.held:
+            self.held_since = self.loop.time()
         self.held += 1
-        self.dispatcher.hold()
+
+        async def hold() -> None:
+            self.dispatcher.hold()
+
+        self.run(hold())
 
     @precondition(lambda self: self.held)
     @rule()

@@ -83,7 +83,7 @@ FAULTS = (
     ),
     Fault(
         "own CALLs go out while one of the CSMS is being answered",
-        "dispatcher.py",
+        "pause.py",
         "self._held += 1",
         "self._held += 0",
         ("test_dispatcher.py::test_no_call_is_sent_while_a_call_of_the_csms_is_being_answered",),

@@ -143,6 +143,19 @@ async def test_what_follows_an_answer_may_ask_the_csms_although_the_next_call_wa
     assert statuses == ["Accepted"]
 
 
+async def test_a_callback_may_ask_the_csms_before_its_own_call_is_answered() -> None:
+    async with Station() as station:
+        await station.boot()
+
+        async def ask_back(data: str | None) -> DataTransferResponse:
+            answer = await station.charge_point.data_transfer("me", "back")
+            assert answer is not None
+            return DataTransferResponse(status=answer.status, data="asked")
+
+        station.charge_point.register_data_transfer_callback("me", "", ask_back)
+        assert await station.csms.call("DataTransfer", {"vendorId": "me"}) == {"status": "Accepted", "data": "asked"}
+
+
 async def test_a_repeated_message_id_is_answered_again() -> None:
     async with Station() as station:
         await station.boot()

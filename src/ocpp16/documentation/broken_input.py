@@ -143,9 +143,9 @@ FLOODS = f"""
 ## Floods
 
 - **{FLOOD:,} frames in a burst**: CALLs are answered one after the other in the order they came; answers for no CALL
-  are gone through as they come. Nothing of what the station itself has to say is lost.
-- **More than 16 MB of CALLs that wait for their turn**: the station reads on when the line is shorter; until then the
-  frames wait in the network, and the CSMS is slowed down.
+  are gone through as they come. Nothing of what the station itself has to say is lost, and it waits 10 s at most.
+- **More than 16 MB of CALLs that wait for their turn** (a kilobyte each, and their characters): the station
+  reads on when the line is shorter; until then the frames wait in the network, and the CSMS is slowed down.
 """
 
 
