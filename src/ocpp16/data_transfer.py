@@ -38,7 +38,7 @@ class DataTransfer:
     async def handle(self, request: DataTransferRequest) -> Reply:
         response = await self._by_vendor(request)
         unknown = response.status in (DataTransferStatus.UnknownVendorId, DataTransferStatus.UnknownMessageId)
-        if unknown and request.vendor_id != PNC_VENDOR:
+        if unknown:
             response = await self._context.callbacks.ask("data_transfer", request, default=response)
         return Reply(response)
 

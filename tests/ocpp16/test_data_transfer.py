@@ -32,7 +32,8 @@ async def test_vendor_and_message_find_their_handler() -> None:
             assert await station.csms.call("DataTransfer", payload) == expected
 
 
-async def test_a_general_handler_takes_what_no_other_knows() -> None:
+@pytest.mark.parametrize("vendor", ["you", "me", "org.openchargealliance.iso15118pnc"])
+async def test_a_general_handler_takes_what_no_other_knows(vendor: str) -> None:
     async with Station() as station:
         await station.boot()
         seen: list[DataTransferRequest] = []
@@ -41,10 +42,14 @@ async def test_a_general_handler_takes_what_no_other_knows() -> None:
             seen.append(request)
             return DataTransferResponse(status=DataTransferStatus.Rejected)
 
+        def never(data: str | None) -> DataTransferResponse:
+            raise AssertionError("another message is meant")
+
+        station.charge_point.register_data_transfer_callback("me", "other", never)
         station.charge_point.register_data_transfer_callback(general)
-        answer = await station.csms.call("DataTransfer", {"vendorId": "you", "messageId": "m"})
+        answer = await station.csms.call("DataTransfer", {"vendorId": vendor, "messageId": "m"})
     assert answer == {"status": "Rejected"}
-    assert [(request.vendor_id, request.message_id) for request in seen] == [("you", "m")]
+    assert [(request.vendor_id, request.message_id) for request in seen] == [(vendor, "m")]
 
 
 async def test_a_handler_that_raises_answers_rejected() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ocpp16.messages import GetDiagnosticsRequest, GetLogResponse, LogStatusEnumType
-from tests.support.ocpp16_station import SILENCE, Station, settled
+from tests.support.ocpp16_station import Station, settled
 
 pytestmark = pytest.mark.looptime
 
