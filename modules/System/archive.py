@@ -1,43 +1,75 @@
 """The archive that a log upload sends: a gzipped tar with a description and the station's log files.
 
 Lives here: `build`, blocking. Files last written before the requested window are left out; one written later may hold
-lines of the window, so the end of the window leaves nothing out.
+lines of the window, so the end of the window leaves nothing out. Of a SecurityLog only the security logs are part.
+The files live while they are read: one that cannot be opened is named in the description and left out, one that grows
+or shrinks goes in with the size it had.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import logging
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+log = logging.getLogger(__name__)
+SECURITY = "SecurityLog"
 
 
-def build(target: Path, description: dict[str, Any], folder: Path | None, oldest: datetime | None) -> None:
-    """Write the archive to `target`. Errors: `OSError`."""
-    with tarfile.open(target, "w:gz") as archive:
-        names = []
-        for path in _files(folder, oldest):
+def build(
+    target: Path,
+    description: dict[str, Any],
+    folder: Path | None,
+    oldest: datetime | None,
+    check: Callable[[], None] = lambda: None,
+) -> None:
+    """Write the archive to `target`. `check` is called per block and may raise. Errors: `OSError`."""
+    with tarfile.open(target, "w:gz", dereference=True) as archive:
+        names, left_out = [], []
+        for path in _files(folder, oldest, description.get("type")):
             name = f"logs/{path.relative_to(folder)}" if folder is not None else path.name
             try:
-                archive.add(path, name, recursive=False)
+                file = path.open("rb")
             except FileNotFoundError:
                 continue  # rotated away meanwhile
+            except OSError as error:
+                log.warning("log file left out: %s", error)
+                left_out.append(name)
+                continue
+            with file:
+                entry = archive.gettarinfo(arcname=name, fileobj=file)
+                archive.addfile(entry, _Exactly(file, check))
             names.append(name)
-        text = json.dumps({**description, "files": names}, indent=2).encode()
+        text = json.dumps({**description, "files": names, "left_out": left_out}, indent=2).encode()
         entry = tarfile.TarInfo("diagnostics.json")
         entry.size = len(text)
         archive.addfile(entry, io.BytesIO(text))
 
 
-def _files(folder: Path | None, oldest: datetime | None) -> Iterator[Path]:
+class _Exactly(io.RawIOBase):
+    """A file that never ends early: what is missing reads as zeros, so that the archive stays whole."""
+
+    def __init__(self, file: BinaryIO, check: Callable[[], None]) -> None:
+        super().__init__()
+        self._file = file
+        self._check = check
+
+    def read(self, size: int = -1, /) -> bytes:
+        self._check()
+        return self._file.read(size).ljust(size, b"\0")
+
+
+def _files(folder: Path | None, oldest: datetime | None, type: str | None) -> Iterator[Path]:
     """The regular files of the folder that were written to after `oldest`."""
     if folder is None or not folder.is_dir():
         return
     for path in sorted(folder.rglob("*")):
-        if path.is_symlink() or not path.is_file():
+        if path.is_symlink() or not path.is_file() or (type == SECURITY and "security" not in path.name):
             continue
         try:
             written = path.stat().st_mtime

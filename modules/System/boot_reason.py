@@ -44,10 +44,13 @@ class BootReasonStore:
             return BootReason.PowerUp
         try:
             value = await self._store.load(key=KEY)
-            await self._store.delete(key=KEY)
         except CommandError as error:
             log.error("boot reason not loaded: %s: %s", type(error).__name__, error)
             return BootReason.PowerUp
+        try:
+            await self._store.delete(key=KEY)
+        except CommandError as error:
+            log.error("boot reason %r will be told again: %s: %s", value, type(error).__name__, error)
         if value is None:
             return BootReason.PowerUp
         try:

@@ -40,6 +40,7 @@ class Phase(Enum):
 
     PLANNED = auto()
     DOWNLOADING = auto()
+    VERIFIED = auto()
     INSTALLING = auto()
 
 
@@ -47,13 +48,18 @@ ANSWERS: dict[tuple[bool, Phase | None], UpdateFirmwareResponse] = {
     (False, None): UpdateFirmwareResponse.Accepted,
     (False, Phase.PLANNED): UpdateFirmwareResponse.Accepted,
     (False, Phase.DOWNLOADING): UpdateFirmwareResponse.Rejected,
+    (False, Phase.VERIFIED): UpdateFirmwareResponse.Rejected,
     (False, Phase.INSTALLING): UpdateFirmwareResponse.Rejected,
     (True, None): UpdateFirmwareResponse.Accepted,
     (True, Phase.PLANNED): UpdateFirmwareResponse.Accepted,
     (True, Phase.DOWNLOADING): UpdateFirmwareResponse.AcceptedCanceled,
+    (True, Phase.VERIFIED): UpdateFirmwareResponse.Accepted,
     (True, Phase.INSTALLING): UpdateFirmwareResponse.Rejected,
 }
-"""(signed?, phase of the running update) -> answer (station 5.2, 5.3; DEPARTURE Y1: Rejected does nothing)."""
+"""(signed?, phase of the running update) -> answer (station 5.2, 5.3; DEPARTURE Y1: Rejected does nothing).
+
+Only what is being downloaded counts as cancelled: a plan, and a file that waits for its installation, are replaced.
+"""
 
 
 class FirmwareUpdater:
@@ -194,6 +200,7 @@ class FirmwareUpdater:
     async def _install(self, request: FirmwareUpdateRequest) -> None:
         wait = self._host.seconds_until(parse_time(request.install_timestamp))
         if wait > 0:
+            self._phase = Phase.VERIFIED
             self._publish(FirmwareUpdateStatusEnum.InstallScheduled, request)
             await asyncio.sleep(wait)
         self._phase = Phase.INSTALLING

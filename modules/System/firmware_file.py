@@ -10,6 +10,8 @@ from everest.contracts.types.system import FirmwareUpdateMetadata
 from .locations import DISABLE
 
 log = logging.getLogger(__name__)
+LONGEST_LINE = 4096
+"""Firmware is no text: a line may be as long as the file, and is read in pieces of so many bytes."""
 BEGIN, END = "===== BEGIN METADATA =====", "===== END METADATA ====="
 
 
@@ -20,7 +22,7 @@ def metadata_of(path: Path) -> FirmwareUpdateMetadata:
     found: bool | None = None
     with path.open("rb") as file:
         inside = False
-        for raw in file:
+        while raw := file.readline(LONGEST_LINE):
             line = raw.decode("utf-8", errors="replace").strip()
             if line == BEGIN:
                 inside = True

@@ -21,6 +21,7 @@ from everest.contracts.types.system import (
 )
 
 from . import archive
+from .blocking import in_thread
 from .host import Host
 from .locations import parse_time, upload_target
 from .transfer import Transfer, TransferError
@@ -82,14 +83,25 @@ class LogUploader:
             self._publish(LogStatusEnum.UploadFailure)
 
     async def _attempt(self, request: UploadLogsRequest, path: Path, target: str) -> bool:
+        """Build the archive, once for all attempts, so that one can go on where another broke off; send it."""
         try:
-            description, oldest = self._describe(request), parse_time(request.oldest_timestamp)
-            await asyncio.to_thread(archive.build, path, description, self._folder, oldest)
+            if not await asyncio.to_thread(path.exists):
+                await self._build(request, path)
             await self._transfer.upload(path, target)
         except (TransferError, OSError) as error:
             log.error("log upload failed: %s", error)
             return False
         return True
+
+    async def _build(self, request: UploadLogsRequest, path: Path) -> None:
+        """The archive gets its name when it is whole. Errors: OSError."""
+        scratch = path.with_name(f"{path.name}.part")
+        description, oldest = self._describe(request), parse_time(request.oldest_timestamp)
+        try:
+            await in_thread(lambda cut: archive.build(scratch, description, self._folder, oldest, cut.check))
+            scratch.rename(path)
+        finally:
+            scratch.unlink(missing_ok=True)
 
     def _describe(self, request: UploadLogsRequest) -> dict[str, Any]:
         return {

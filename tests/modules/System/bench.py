@@ -43,6 +43,7 @@ class PlayedTransfer:
         self.downloads: list[str] = []
         self.uploads: list[tuple[str, bytes]] = []
         self.targets: list[Path] = []
+        self.sources: list[Path] = []
 
     async def _pass(self) -> None:
         await asyncio.sleep(self.duration)
@@ -59,6 +60,7 @@ class PlayedTransfer:
         target.write_bytes(self.content)
 
     async def upload(self, source: Path, target: str) -> None:
+        self.sources.append(source)
         self.uploads.append((target, source.read_bytes()))
         await self._pass()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,30 @@ async def test_a_running_installation_is_not_disturbed() -> None:
         assert system.published("main", "firmware_update_status")[-1]["firmware_update_status"] == "Installed"
 
 
+async def test_a_verified_file_that_waits_for_its_time_is_replaced_by_a_signed_update_only() -> None:
+    """Nothing is downloaded any more and nothing installed yet: the answer is neither Canceled nor Rejected (5.3)."""
+    async with System(ResetAfterUpdate=False) as system:
+        await system.update(**signed(install_timestamp=at(3600)))
+        seen = await system.follow("firmware_update_status", 100)
+        assert seen[-1][1] == "InstallScheduled"
+        assert await system.update(**unsigned()) == "Rejected"
+        assert await system.update(**signed(request_id=8)) == "Accepted"
+        await asyncio.sleep(5000)
+        statuses = system.published("main", "firmware_update_status")
+        assert [status["firmware_update_status"] for status in statuses if status["request_id"] == 8][-1] == "Installed"
+        assert [status["request_id"] for status in statuses[4:]] == [8] * 5
+        assert not any(target.exists() for target in system.transfer.targets)
+
+
+async def test_an_update_over_a_scheme_nobody_speaks_fails_by_its_status() -> None:
+    async with System() as system:
+        system.module.firmware._transfer = system.module.transfer  # type: ignore[attr-defined]
+        for location in ("gopher://host/file", "", "http://", "ftp://h%00st/a%0d%0ab"):
+            assert await system.update(**unsigned(location=location)) == "Accepted"
+            seen = await system.follow("firmware_update_status", 10)
+            assert [status for _, status in seen] == ["Downloading", "DownloadFailed"]
+
+
 async def test_the_metadata_of_the_file_come_with_the_verified_signature() -> None:
     async with System(transfer=PlayedTransfer(METADATA), ResetAfterUpdate=False) as system:
         await system.update(**signed(METADATA))
@@ -216,3 +241,14 @@ def test_metadata_stand_between_their_lines(tmp_path: Path, text: str, value: bo
     path = tmp_path / "firmware"
     path.write_bytes(b"\xff\x00binary\n" + text.encode())
     assert metadata_of(path).disable_connectors_during_install is value
+
+
+def test_a_firmware_without_a_line_break_is_not_read_into_memory_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "firmware"
+    path.write_bytes(bytes(8_000_000) + b"\n" + METADATA)
+    tracemalloc.start()
+    try:
+        assert metadata_of(path).disable_connectors_during_install is False
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from modules.System import locations
+from modules.System.archive import build
 from tests.modules.System.bench import START, System, at
 
 pytestmark = pytest.mark.looptime
@@ -82,6 +83,83 @@ async def test_the_archive_holds_a_description_and_the_logs_of_the_window(tmp_pa
         assert sorted(archive.getnames()) == ["diagnostics.json", "logs/deep/newer.log", "logs/new.log"]
         described: dict[str, Any] = json.load(archive.extractfile("diagnostics.json"))  # type: ignore[arg-type]
     assert (described["station"], described["type"]) == ("system", "DiagnosticsLog")
+
+
+async def test_of_a_security_log_only_the_security_logs_are_part(tmp_path: Path) -> None:
+    for name in ("a.log", "a.security.log", "a.html"):
+        (tmp_path / name).write_text(name)
+    async with System(LogPath=str(tmp_path)) as system:
+        await system.upload(location=LOCATION, type="SecurityLog", request_id=1)
+        await asyncio.sleep(10)
+        [(_, content)] = system.transfer.uploads
+    with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
+        assert sorted(archive.getnames()) == ["diagnostics.json", "logs/a.security.log"]
+
+
+async def test_all_attempts_send_the_same_archive_and_none_is_left(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text("before")
+    async with System(LogPath=str(tmp_path)) as system:
+        system.transfer.failures = 2
+        await system.upload(location=LOCATION, retries=3, retry_interval_s=10)
+        await asyncio.sleep(6)
+        (tmp_path / "a.log").write_text("after")
+        await asyncio.sleep(60)
+        contents = [content for _, content in system.transfer.uploads]
+        assert len(contents) == 3
+        assert len(set(contents)) == 1
+        assert [status for _, status in await system.follow("log_status", 1)][-1] == "Uploaded"
+        assert not any(source.exists() for source in system.transfer.sources)
+
+
+async def test_an_archive_that_cannot_be_made_is_a_failure_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with System() as system:
+        host = system.module.logs._host  # type: ignore[attr-defined]
+        object.__setattr__(host, "folder", tmp_path / "nowhere")
+        await system.upload(location=LOCATION, retries=2, retry_interval_s=10)
+        assert await system.follow("log_status", 11) == [(0, "Uploading"), (2, "UploadFailure")]
+        (tmp_path / "nowhere").mkdir()
+        assert [status for _, status in await system.follow("log_status", 20)] == ["Uploading", "Uploaded"]
+        assert list((tmp_path / "nowhere").iterdir()) == []
+
+
+async def test_a_cancelled_upload_leaves_no_archive() -> None:
+    async with System() as system:
+        await system.upload(location=LOCATION, request_id=1)
+        await asyncio.sleep(3)
+        await system.upload(location=LOCATION, request_id=2)
+        await asyncio.sleep(1)
+        assert [source.exists() for source in system.transfer.sources] == [False]
+
+
+def test_a_log_file_that_cannot_be_read_is_named_and_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "logs").mkdir()
+    for name in ("a.log", "b.log"):
+        (tmp_path / "logs" / name).write_text(name)
+    really_open = Path.open
+
+    def refusing(path: Path, *arguments: Any, **more: Any) -> Any:
+        if path.name == "a.log":
+            raise PermissionError(13, "Permission denied", str(path))
+        return really_open(path, *arguments, **more)
+
+    monkeypatch.setattr(Path, "open", refusing)
+    build(tmp_path / "archive", {}, tmp_path / "logs", None)
+    with tarfile.open(tmp_path / "archive") as archive:
+        described = json.load(archive.extractfile("diagnostics.json"))  # type: ignore[arg-type]
+    assert (described["files"], described["left_out"]) == (["logs/b.log"], ["logs/a.log"])
+
+
+def test_a_log_file_that_shrinks_while_it_is_read_does_not_spoil_the_archive(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    shrinking = tmp_path / "logs/a.log"
+    shrinking.write_bytes(b"x" * 100_000)
+    (tmp_path / "logs/b.log").write_text("b")
+    build(tmp_path / "archive", {}, tmp_path / "logs", None, check=lambda: shrinking.write_bytes(b"rotated"))
+    with tarfile.open(tmp_path / "archive") as archive:
+        assert archive.getmember("logs/a.log").size == 100_000
+        assert archive.extractfile("logs/b.log").read() == b"b"  # type: ignore[union-attr]
 
 
 async def test_a_missing_log_folder_is_an_archive_without_logs(tmp_path: Path) -> None:

@@ -57,6 +57,18 @@ async def test_the_boot_reason_is_told_once() -> None:
         assert await system.call("main", "get_boot_reason") == "PowerUp"
 
 
+async def test_a_boot_reason_that_cannot_be_forgotten_is_told_all_the_same() -> None:
+    def fail(args: dict[str, Any]) -> None:
+        raise HandlerException("disk full")
+
+    async with System() as system:
+        system.stored["ocpp_boot_reason"] = "RemoteReset"
+        system.answer("store/main", "delete", fail)
+        assert await system.call("main", "get_boot_reason") == "RemoteReset"
+        system.answer("store/main", "load", fail)
+        assert await system.call("main", "get_boot_reason") == "PowerUp"
+
+
 @pytest.mark.parametrize("value", ["Nonsense", 7, ["PowerUp"]])
 async def test_a_boot_reason_that_is_none_is_power_up(value: Any) -> None:
     async with System() as system:
