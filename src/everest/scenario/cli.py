@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,8 @@ from everest.manager.cli import Parser
 from everest.manager.errors import BootError, ConfigError
 from everest.manager.problems import Problem
 from everest.scenario import reading, report
-from everest.scenario.model import Outcome, Scenario
+from everest.scenario.csms import Frame
+from everest.scenario.model import Outcome, Scenario, Verdict
 from everest.scenario.run import check, play
 
 
@@ -30,6 +32,7 @@ def build_parser() -> Parser:
     add("--check", action="store_true", help="read the files and tell what is wrong with them, play nothing")
     add("--list", action="store_true", help="name the scenarios that ship")
     add("--state-dir", type=Path, metavar="DIR", help="keep the station's files in DIR/<name> (default: thrown away)")
+    add("--messages", action="store_true", help="tell every OCPP message, too")
     add("--verbose", action="store_true", help="show the log of the station, too")
     return parser
 
@@ -52,7 +55,7 @@ def main(words: Sequence[str]) -> int:
         say(f"nothing is wrong with {', '.join(scenario.file.name for scenario in scenarios)}")
         return 0
     with silence(not arguments.verbose):
-        outcomes = played(scenarios, virtual=arguments.virtual, state_dir=arguments.state_dir)
+        outcomes = played(scenarios, arguments)
     if arguments.junit is not None:
         write(arguments.junit, outcomes)
     passed = sum(outcome.passed for outcome in outcomes)
@@ -94,23 +97,35 @@ def silence(wanted: bool) -> Iterator[None]:
             handler.setLevel(level)
 
 
-def played(scenarios: Sequence[Scenario], *, virtual: bool, state_dir: Path | None) -> list[Outcome]:
+def played(scenarios: Sequence[Scenario], arguments: Namespace) -> list[Outcome]:
     """One after the other, until all are played or somebody says Ctrl-C."""
     outcomes = []
     for scenario in scenarios:
-        outcomes.append(one(scenario, virtual, state_dir))
+        outcomes.append(one(scenario, arguments))
         if outcomes[-1].interrupted:
             break
     return outcomes
 
 
-def one(scenario: Scenario, virtual: bool, state_dir: Path | None) -> Outcome:
+def one(scenario: Scenario, arguments: Namespace) -> Outcome:
     """Play one scenario and tell it as it goes."""
     say(f"{scenario.name} ({scenario.file})")
+    outcome = Outcome(scenario)
+    frames: list[Frame] = []
+    new = 0
+
+    def tell(verdict: Verdict) -> None:
+        nonlocal new
+        for frame in frames[new:] if arguments.messages else []:
+            say(report.message(frame, outcome.began))
+        new = len(frames)
+        say(report.line(verdict))
+
     with TemporaryDirectory(prefix="everest-scenario-") as scratch:
-        folder = Path(scratch) if state_dir is None else (state_dir / scenario.file.stem).absolute()
+        kept = arguments.state_dir
+        folder = Path(scratch) if kept is None else (kept / scenario.file.stem).absolute()
         folder.mkdir(parents=True, exist_ok=True)
-        outcome = play(scenario, folder, virtual=virtual, told=lambda verdict: say(report.line(verdict)))
+        play(scenario, folder, virtual=arguments.virtual, told=tell, frames=frames, outcome=outcome)
     say(report.summary(outcome))
     return outcome
 

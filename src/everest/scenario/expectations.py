@@ -35,12 +35,15 @@ class Expectations:
         self._files = files
         self._evses = evses
         self._began = began
-        self._frames_from = self._bus_from = self._files_from = 0
+        self._frames_from = self._files_from = 0
         self._used: set[int] = set()
+        self._used_of_bus: set[int] = set()
 
     def look_again(self) -> None:
         """From now on only what comes counts."""
-        self._frames_from, self._bus_from = len(self._csms.frames), len(self._watch.bus)
+        self._watch.forget()
+        self._used_of_bus.clear()
+        self._frames_from = len(self._csms.frames)
         self._files_from = len(self._files.received)
 
     def module(self, connector: int | None) -> str | None:
@@ -188,16 +191,17 @@ class Expectations:
         """The value of the first message `of_here` that `fits` (says ''); the others are told when there is none."""
 
         def look() -> Heard | None:
-            new = self._watch.bus[self._bus_from :]
-            return next((h for h in new if id(h) not in self._used and of_here(h) and not fits(h)), None)
+            return next(
+                (h for h in self._watch.bus if id(h) not in self._used_of_bus and of_here(h) and not fits(h)), None
+            )
 
         heard = await self._watch.until(look, within)
         if heard is None:
-            here = [h for h in self._watch.bus[self._bus_from :] if of_here(h)]
+            here = [h for h in self._watch.bus if of_here(h)]
             others = ", ".join(h.told for h in here) or "none"
             near = [f"nearest: {h.told}: {fits(h)}" for h in here if fits(h)][-1:]
             raise Unmet(f"no {what} that fits within {within:g} s; there was {others}", *near)
-        self._used.add(id(heard))
+        self._used_of_bus.add(id(heard))
         return heard.value
 
     async def _event(self, name: str, module: str | None, fits: Fields, within: float) -> Any:

@@ -104,6 +104,8 @@ class Outcome:
     details: tuple[str, ...] = ()
     """Lines that help to see why."""
     interrupted: bool = False
+    began: float = 0.0
+    """When the scenario did, by the loop's clock."""
 
     @property
     def passed(self) -> bool:

@@ -46,6 +46,7 @@ class Player:
         *,
         now: Callable[[], datetime],
         chance: Chance,
+        began: float,
         given: dict[str, Any],
     ) -> None:
         self._station = station
@@ -56,7 +57,7 @@ class Player:
         self._now = now
         self._chance = chance
         self._saved: dict[str, Any] = dict(given)
-        self._began = asyncio.get_running_loop().time()
+        self._began = began
         self._logged = 0
         self._expectations = Expectations(csms, watch, files, station.evses, self._began)
         self._handlers: dict[str, Callable[[Step], Awaitable[None]]] = {
@@ -77,7 +78,8 @@ class Player:
             self._expectations.look_again()
             self._logged = self._log.count
         try:
-            await self._handlers[step.kind](self._filled(step))
+            step = self._filled(step)
+            await self._handlers[step.kind](step)
         except Unmet as unmet:
             logged = [f"the station's log: {line}" for line in self._log.since(self._logged)]
             problem, details = str(unmet), (*unmet.details, *logged)
@@ -86,9 +88,12 @@ class Player:
         return Verdict(step, loop.time() - began, problem, at=began - self._began, details=details)
 
     def _filled(self, step: Step) -> Step:
-        """With the values that steps before have saved or chosen. Raises UnknownName, Unmet."""
+        """With the values that steps before have saved or chosen; a `choose` with what is chosen.
+
+        Raises UnknownName, Unmet.
+        """
         if step.kind == "choose":
-            return step
+            return replace(step, value={name: self._chance.pick(pool) for name, pool in step.value.items()})
         saves = step.options.get("save")
         value, options = filled([step.value, step.options], self._saved, self._now())
         if saves is not None:
@@ -110,7 +115,7 @@ class Player:
             self._saved[name] = found
 
     async def _choose(self, step: Step) -> None:
-        self._saved.update({name: self._chance.pick(pool) for name, pool in step.value.items()})
+        self._saved.update(step.value)
 
     # --- car, card, EVSE ---------------------------------------------------------------------------------------------
 

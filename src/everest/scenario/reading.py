@@ -47,7 +47,7 @@ CSMS: dict[str, steps.Check] = {
     "network": steps.one_of(*NETWORKS),
     "files": steps.is_files,
 }
-GIVEN = frozenset({"files", "manufacturer_root", "signing_certificate", "signature"})
+GIVEN = frozenset({"files"})
 """Placeholders that no step has to save."""
 
 
@@ -76,7 +76,15 @@ def _scenario(source: SourceFile, findings: Findings) -> Scenario | None:
     data = source.data
     for warning in source.document.warnings:
         line, _, text = warning.removeprefix(f"{source.path}:").partition(": ")
-        findings.add(Problem(source.path, int(line) if line.isdecimal() else None, "", text.replace("; the last counts", ""), "write it once"))
+        findings.add(
+            Problem(
+                source.path,
+                int(line) if line.isdecimal() else None,
+                "",
+                text.replace("; the last counts", ""),
+                "write it once",
+            )
+        )
     _check(source, findings, (), data, FILE, required=("scenario", "steps"))
     for key, allowed in (("station", STATION), ("csms", CSMS)):
         if isinstance(data.get(key), dict):

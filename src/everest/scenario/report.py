@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
+from everest.scenario.csms import Frame
 from everest.scenario.model import Outcome, Verdict
-from everest.scenario.unmet import stamp
+from everest.scenario.unmet import shown, stamp
 
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+KINDS = {2: ">", 3: "=", 4: "!"}
+"""How CALL, CALLRESULT and CALLERROR are shown."""
 INDENT = " " * 14
 
 
@@ -23,6 +26,13 @@ def line(verdict: Verdict) -> str:
         below = (f"{_place(verdict)}: {verdict.problem}", *(f"  {detail}" for detail in verdict.details))
         text += "".join(f"\n{INDENT}{one}" for one in below)
     return text
+
+
+def message(frame: Frame, began: float) -> str:
+    """An OCPP frame: `0:00:02.0  station > Heartbeat {}`, or `csms` of the central system."""
+    kind, *rest = frame.message
+    said = f"{rest[1]} {shown(rest[2])}" if kind == 2 else shown(rest[1] if kind == 3 else rest[1:])
+    return f"            {stamp(frame.time - began)}  {'station' if frame.sent else 'csms   '} {KINDS[kind]} {said}"
 
 
 def summary(outcome: Outcome) -> str:

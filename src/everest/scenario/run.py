@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from everest.manager.errors import ManagerError
-from everest.scenario import file_server, files, reading, server, signing
+from everest.scenario import file_server, files, reading, server
 from everest.scenario.chance import Chance
 from everest.scenario.clock import LoopClock, wall_clock
 from everest.scenario.csms import CentralSystem, Frame, MemoryDialer
@@ -51,13 +51,14 @@ def play(
     virtual: bool,
     told: Told = lambda _verdict: None,
     frames: list[Frame] | None = None,
+    outcome: Outcome | None = None,
 ) -> Outcome:
     """Play it. `folder` takes the files of the station and is the working directory meanwhile.
 
-    `frames` is filled with what station and central system say. Never raises for what the station does; one that
-    cannot be started is the outcome's `failure`, and so is Ctrl-C.
+    `outcome` is a fresh one that is filled as it goes, `frames` takes what station and central system say. Never raises
+    for what the station does; one that cannot be started is the outcome's `failure`, and so is Ctrl-C.
     """
-    outcome = Outcome(scenario)
+    outcome = outcome or Outcome(scenario)
     with chdir(folder), StationLog() as log, asyncio.Runner(loop_factory=JumpLoop if virtual else None) as runner:
         try:
             runner.run(_play(outcome, folder, virtual, told, [] if frames is None else frames, log))
@@ -77,7 +78,6 @@ async def _play(
     watch = Watch()
     csms = CentralSystem(now, scenario.csms, frames, watch.news)
     served = files.make(scenario.seed, scenario.csms.files, watch.news)
-    given = signing.names(scenario.seed, served.content)
     async with _reachable(csms, served, virtual) as addresses:
         stack = configured(scenario, folder, addresses.csms)
         reading.against(scenario, Names.of(stack))
@@ -87,8 +87,19 @@ async def _play(
             return Surroundings(clock, MemoryDialer(csms), served, scenario.seed * 1000 + life)
 
         station = Station(stack, watch, clock=clock, lives=surroundings if virtual else None)
-        given["files"] = addresses.files
-        player = Player(station, csms, watch, served, log, now=now, chance=Chance(scenario.seed), given=given)
+        outcome.began = asyncio.get_running_loop().time()
+        chance = Chance(scenario.seed)
+        player = Player(
+            station,
+            csms,
+            watch,
+            served,
+            log,
+            now=now,
+            chance=chance,
+            began=outcome.began,
+            given={"files": addresses.files},
+        )
         try:
             await station.start()
             await _steps(outcome, player, told)

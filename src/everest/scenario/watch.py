@@ -7,10 +7,12 @@ each news, those of the central system included.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
+
+import msgspec
 
 from everest.runtime.memory import MemoryBroker, Published
 
@@ -19,13 +21,21 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Heard:
-    """One message of a module. `kind` is `var` or `error`; `name` the variable or the error type."""
+    """One message of a module. `kind` is `var` or `error`; `name` the variable or the error type.
+
+    It is decoded when somebody looks at it: a station says much more than a scenario wants to know.
+    """
 
     module_id: str
     implementation_id: str
     kind: str
     name: str
-    value: Any
+    payload: bytes
+
+    @cached_property
+    def value(self) -> Any:
+        data = msgspec.json.decode(self.payload)["data"]
+        return data["data"] if self.kind == "var" else data
 
     @property
     def place(self) -> str:
@@ -50,19 +60,24 @@ class Watch:
     def listen(self, broker: MemoryBroker) -> None:
         broker.watch(self._take)
 
+    def forget(self) -> None:
+        """What has been heard so far is no longer needed."""
+        self.bus.clear()
+
     def news(self) -> None:
         """Something has happened: who waits looks again."""
         self._news.set()
 
     def _take(self, message: Published) -> None:
+        if not message.topic.startswith(self._base):
+            return
         parts = message.topic.removeprefix(self._base).split("/", 4)
-        if not message.topic.startswith(self._base) or len(parts) != 5 or parts[1] != "impl":
+        if len(parts) != 5 or parts[1] != "impl":
             return
         module_id, _, implementation_id, kind, name = parts
         if kind not in ("var", "error"):
             return
-        data = json.loads(message.payload)["data"]
-        self.bus.append(Heard(module_id, implementation_id, kind, name, data["data"] if kind == "var" else data))
+        self.bus.append(Heard(module_id, implementation_id, kind, name, message.payload))
         self.news()
 
     async def until(self, look: Callable[[], T | None], within: float) -> T | None:
