@@ -154,6 +154,35 @@ async def test_sigint_ends_everything_while_the_csms_does_not_answer(
         assert csms.system.calls("StopTransaction") == [], "the end of the process is a power loss (libocpp 12.1)"
 
 
+DEAF_RESOLVER = """
+import socket, threading
+
+resolve = socket.getaddrinfo
+
+def getaddrinfo(host, *arguments, **more):
+    if host == "slow.invalid":
+        print("looking up slow.invalid", file=__import__("sys").stderr, flush=True)
+        threading.Event().wait(60)
+    return resolve(host, *arguments, **more)
+
+socket.getaddrinfo = getaddrinfo
+"""
+"""A `sitecustomize` with which looking up one name takes a minute, as it does where the name server is not reached."""
+
+
+async def test_all_modules_start_and_end_while_the_name_of_the_csms_is_looked_up(
+    tmp_path: Path, prefix: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(DEAF_RESOLVER, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]))
+    rig = Rig(tmp_path, prefix, mosquitto.port, "slow.invalid:80/cp001")
+    async with rig.bus() as bus, rig.station("--graceful-shutdown") as station:
+        await bus.wait_for_event("Enabled", module="evse_manager_2")
+        await bus.wait_for(lambda: "looking up slow.invalid" in station.log_text(), what="the look-up")
+        assert await station.stop() == 0
+        assert "ALL_MODULES_STOPPED_CLEAN" in station.status_lines, station.log_text()
+
+
 async def test_nothing_absent_is_written_as_null_in_a_busy_run(
     tmp_path: Path, prefix: Path, mosquitto: Mosquitto, csms: CentralSystem
 ) -> None:

@@ -12,10 +12,13 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as waiting
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, ParamSpec, TypeVar
+from weakref import WeakSet
 
 from everest.runtime import logs
 from everest.runtime.errors import StartupError
@@ -26,6 +29,11 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_PORT = 1883
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+THREAD_SECONDS = 2.0
+"""How long an ending module waits for work in threads; less than the manager waits before it kills (bus 2.8)."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -94,8 +102,9 @@ def launch(file: str) -> NoReturn:
         sys.exit(1)
     logs.configure(environment.module_id, environment.log_config)
     received: list[signal.Signals] = []
+    threads = _Threads()
     try:
-        status = asyncio.run(_main(folder, environment, received))
+        status = asyncio.run(_main(folder, environment, received, threads))
     except asyncio.CancelledError:
         if not received:
             raise
@@ -103,14 +112,43 @@ def launch(file: str) -> NoReturn:
     sys.stderr.flush()
     if received:
         _die_of(received[0])
+    if threads.at_work:
+        os._exit(status)  # the interpreter would wait for them
     sys.exit(status)
 
 
-async def _main(folder: Path, environment: Environment, received: list[signal.Signals]) -> int:
+class _Threads(ThreadPoolExecutor):
+    """The executor of the loop. Work in it cannot be interrupted (the look-up of a name takes half a minute where the
+    name server is not reached), so the end waits only a while for it."""
+
+    def __init__(self) -> None:
+        super().__init__(thread_name_prefix="asyncio")
+        self._begun: WeakSet[Future[Any]] = WeakSet()
+
+    @property
+    def at_work(self) -> bool:
+        """Whether something in it has not ended."""
+        return any(not future.done() for future in self._begun)
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        future = super().submit(fn, *args, **kwargs)
+        self._begun.add(future)
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        super().shutdown(wait=False, cancel_futures=cancel_futures)
+        if wait:
+            waiting(list(self._begun), timeout=THREAD_SECONDS)
+
+
+async def _main(
+    folder: Path, environment: Environment, received: list[signal.Signals], threads: ThreadPoolExecutor
+) -> int:
     """Run the module; the signals that end it are appended to `received`."""
     task = asyncio.current_task()
     assert task is not None
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(threads)
 
     def end(number: signal.Signals) -> None:
         if not received:
