@@ -3,7 +3,8 @@
 Lives here: `Listener`, `Job`, `Backlog`. The rule (explained in docs/modules.md): above `LIMIT` the backlog is `full`
 until half of it is handled. While it is full the bus stops reading, so that the broker holds the rest, unless
 something it waits for (an answer, a confirmation, a stalled handler's cue) can only come by reading on; what is read
-then goes to a file. No I/O but that file, no tasks.
+then goes to a file. When files can take no more, what comes for a topic that floods is dropped, which is logged when it
+begins and when it is over. No I/O but those files, no tasks.
 May not be imported here: transports, modules, contracts.
 """
 
@@ -17,7 +18,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 from msgspec import Raw
 
-from everest.runtime.spool import SpoolQueue
+from everest.runtime.spool import Room, SpoolFull, SpoolQueue
 from everest.runtime.wire import Envelope, MessageType
 
 logger = logging.getLogger(__name__)
@@ -65,7 +66,10 @@ class Backlog:
     def __init__(self) -> None:
         self.queues: dict[str, SpoolQueue[Job]] = {}
         self._listeners: list[Listener] = []
+        self._room = Room()
         self._size = 0
+        self.dropped = 0
+        """How many jobs were lost since the backlog became full."""
         self.full = False
         self.handled = 0
         """How many jobs were finished so far."""
@@ -75,13 +79,22 @@ class Backlog:
         queue = self.queues.get(key)
         new = queue is None
         if queue is None:
-            queue = self.queues[key] = SpoolQueue(self._dump, self._load, _weigh)
+            queue = self.queues[key] = SpoolQueue(self._dump, self._load, _weigh, self._room)
         before = queue.size
-        queue.append(job, spool=self.full and queue.size >= SMALL)
+        try:
+            queue.append(job, spool=self.full and queue.size >= SMALL)
+        except SpoolFull as error:
+            self._drop(key, error)
+            return False
         if len(queue) == QUEUE_WARNING:
             logger.warning("%d messages are waiting on %s", QUEUE_WARNING, key or "external topics")
         self._changed(queue.size - before)
         return new
+
+    def _drop(self, key: str, error: SpoolFull) -> None:
+        if not self.dropped:
+            logger.error("%s: what more comes on %s is dropped until half is handled", error, key or "external topics")
+        self.dropped += 1
 
     def first(self, key: str) -> Job | None:
         """The next job of a queue, which stays there; None, and the queue is gone, when all are done."""
@@ -116,6 +129,9 @@ class Backlog:
             logger.info("messages wait for %d MiB: reading slows down until they are handled", LIMIT >> 20)
         elif self._size < LIMIT // 2:
             self.full = False
+            if self.dropped:
+                logger.error("%d messages were dropped; from now on all are taken again", self.dropped)
+                self.dropped = 0
 
     # --- written down ------------------------------------------------------------------------------------------------
 

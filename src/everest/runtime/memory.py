@@ -2,22 +2,25 @@
 
 Lives here: `MemoryBroker` (retained messages, wildcards, order per subscriber) and `MemoryTransport`, a seat at it.
 Several modules run as tasks of one event loop; works in virtual time. What a seat does not take in
-time waits in a file.
+time waits in files; when these can take no more, it is dropped, which is logged.
 May not be imported here: wire, modules.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple
 
 import msgspec
 
 from everest.runtime.errors import BrokerLost
-from everest.runtime.spool import SpoolQueue
+from everest.runtime.spool import SpoolFull, SpoolQueue
 from everest.runtime.topics import has_wildcard, matches
-from everest.runtime.transport import Message
+from everest.runtime.transport import Message, can_publish, check_filters
+
+logger = logging.getLogger(__name__)
 
 INBOX_LIMIT = 4 * 1024 * 1024
 """Bytes of untaken messages of one seat that are held in memory; further ones go to a file."""
@@ -116,6 +119,7 @@ class MemoryTransport:
         self._wake = asyncio.Event()
         self._closed = True
         self._lost: BrokerLost | None = None
+        self._dropped = 0
 
     @property
     def spooled(self) -> int:
@@ -136,6 +140,7 @@ class MemoryTransport:
 
     async def subscribe(self, *topic_filters: str, qos: int = 2) -> None:
         self._check()
+        check_filters(topic_filters)
         for topic_filter in topic_filters:
             self._broker._subscribe(self, topic_filter)
         await asyncio.sleep(0)
@@ -147,7 +152,7 @@ class MemoryTransport:
         await asyncio.sleep(0)
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 2, retain: bool = False) -> None:
-        if not self._closed and self._lost is None:
+        if not self._closed and self._lost is None and can_publish(topic):
             self._broker.publish(topic, payload, qos=qos, retain=retain)
 
     async def flush(self) -> None:
@@ -171,5 +176,14 @@ class MemoryTransport:
             raise self._lost
 
     def _deliver(self, message: Message) -> None:
-        self._inbox.append(message, spool=self._inbox.size >= INBOX_LIMIT)
+        try:
+            self._inbox.append(message, spool=self._inbox.size >= INBOX_LIMIT)
+        except SpoolFull as error:
+            if not self._dropped:
+                logger.error("%s: what more comes, now on %s, is dropped for one module", error, message.topic)
+            self._dropped += 1
+            return
+        if self._dropped:
+            logger.error("%d messages of the in-memory bus were dropped; now they are taken again", self._dropped)
+            self._dropped = 0
         self._wake.set()

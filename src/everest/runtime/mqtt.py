@@ -24,7 +24,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from everest.runtime.errors import BrokerLost, BrokerRefused, TransportError
-from everest.runtime.transport import Message
+from everest.runtime.transport import Message, can_publish, check_filters
 
 KEEPALIVE = 20
 WINDOW = 20
@@ -249,6 +249,7 @@ class MqttTransport:
 
     async def subscribe(self, *topic_filters: str, qos: int = 2) -> None:
         client = self._connected()
+        check_filters(topic_filters)
         properties = Properties(PacketTypes.SUBSCRIBE)  # type: ignore[no-untyped-call]
         properties.SubscriptionIdentifier = self._inbox.identify(topic_filters)
         wanted = [(topic_filter, SubscribeOptions(qos=qos)) for topic_filter in topic_filters]
@@ -276,7 +277,7 @@ class MqttTransport:
     # --- sending -----------------------------------------------------------------------------------------------------
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 2, retain: bool = False) -> None:
-        if self._lost is not None or self._closed:
+        if self._lost is not None or self._closed or not can_publish(topic):
             return
         self._outbox.append(_Outgoing(topic, payload, qos, retain))
         self._idle.clear()
@@ -293,7 +294,7 @@ class MqttTransport:
             except aiomqtt.MqttError as error:
                 self._lose(error)
             except ValueError as error:
-                logging.getLogger(__name__).error("cannot publish on %r: %s", message.topic, error)
+                logging.getLogger(__name__).error("cannot publish on %r: %s", message.topic[:200], error)
         if not self._outbox and not self._underway:
             self._idle.set()
 

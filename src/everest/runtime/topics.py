@@ -100,6 +100,23 @@ class Topics:
         return f"{self.implementation(module_id, implementation_id)}/error/{error_type}"
 
 
+def topic_problem(topic: str) -> str:
+    """Why nothing can be published on a topic (MQTT 5 §4.7); empty when it can."""
+    if not topic:
+        return "a topic is needed"
+    if has_wildcard(topic) or "\0" in topic:
+        return "a topic holds no +, # or zero"
+    return "a topic has 65535 bytes at most" if len(topic) > 16383 and len(topic.encode()) > 65535 else ""
+
+
+def filter_problem(topic_filter: str) -> str:
+    """Why a filter cannot be subscribed (MQTT 5 §4.7.1); empty when it can."""
+    levels = topic_filter.split("/")
+    if "#" in levels[:-1] or any(has_wildcard(level) and level not in ("+", "#") for level in levels):
+        return "+ stands for a whole level, # for all that follow, at the end"
+    return topic_problem(topic_filter.replace("+", "x").replace("#", "x"))
+
+
 def has_wildcard(topic_filter: str) -> bool:
     """Whether a subscription names more than one topic."""
     return "+" in topic_filter or "#" in topic_filter

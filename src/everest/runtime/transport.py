@@ -1,14 +1,20 @@
 """The port between the runtime and a broker.
 
-Lives here: `Message` and the protocol `Transport`; implemented by `mqtt.MqttTransport` and `memory.MemoryTransport`,
-which pass the same tests. A transport belongs to one module (or to the manager) and has one reader.
+Lives here: `Message`, the protocol `Transport`, and what both kinds check; implemented by `mqtt.MqttTransport` and
+`memory.MemoryTransport`, which pass the same tests. A transport belongs to one module (or to the manager) and has one reader.
 May not be imported here: wire, modules.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterable
 from typing import NamedTuple, Protocol
+
+from everest.runtime.errors import TransportError
+from everest.runtime.topics import filter_problem, topic_problem
+
+logger = logging.getLogger(__name__)
 
 
 class Message(NamedTuple):
@@ -60,3 +66,19 @@ class Transport(Protocol):
     async def close(self) -> None:
         """Disconnect; queued messages are not waited for (see `flush`). May be called more than once."""
         ...
+
+
+def check_filters(topic_filters: Iterable[str]) -> None:
+    """Errors: TransportError for what no broker takes."""
+    for topic_filter in topic_filters:
+        problem = filter_problem(topic_filter)
+        if problem:
+            raise TransportError(f"cannot subscribe {topic_filter[:200]!r}: {problem}")
+
+
+def can_publish(topic: str) -> bool:
+    """Whether a broker takes the topic; logged if not, as publishing never raises."""
+    problem = topic_problem(topic)
+    if problem:
+        logger.error("cannot publish on %r: %s", topic[:200], problem)
+    return not problem

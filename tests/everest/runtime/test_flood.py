@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from everest.runtime import BrokerLost, MemoryBroker, Topics, Transport, wire
+from everest.runtime import BrokerLost, MemoryBroker, Topics, Transport, spool, wire
 from everest.runtime import backlog as limits
 from everest.runtime.bus import Bus
 from everest.runtime.memory import MemoryTransport
@@ -152,7 +153,10 @@ class Gate:
 
 
 @pytest.mark.parametrize("size", [60, 3000])
-async def test_a_hundred_thousand_messages_in_memory_are_handled_in_order_in_two_hundred_mebibytes(size: int) -> None:
+async def test_a_hundred_thousand_messages_in_memory_are_handled_in_order_in_two_hundred_mebibytes(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("everest.runtime.bus.STALL", 2 * LIMIT)
     async with house(MemoryBroker().transport) as it:
         gate = Gate()
         await it.listen(gate.handle, count=FLOOD)
@@ -291,6 +295,129 @@ async def test_what_was_in_the_file_keeps_its_listener_its_order_and_every_byte(
         await until(lambda: len(heard) == len(expected) and it.bus.backlog.queues == {})
         assert heard == expected
         assert it.bus.backlog._size == 0
+
+
+def nowhere_to_write(monkeypatch: pytest.MonkeyPatch, why: str) -> str:
+    """Files that take nothing; returns what is said about them."""
+    if why == "full disk":
+        monkeypatch.setattr(spool.os, "pwrite", _no_space)
+        return "no temporary file can be written (No space left on device)"
+    if why == "no folder":
+        monkeypatch.setattr(spool.tempfile, "TemporaryFile", _no_folder)
+        return "no temporary file can be written (Read-only file system)"
+    monkeypatch.setattr(spool.Room, "__init__", lambda room: (setattr(room, "limit", MIB), setattr(room, "used", 0))[0])
+    return "1 MiB lie in files already"
+
+
+def _no_space(*_: object) -> int:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _no_folder(*_: object, **__: object) -> None:
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+
+@pytest.mark.parametrize("why", ["full disk", "no folder", "limit"])
+async def test_what_no_file_can_take_is_dropped_with_one_line_and_nothing_crashes(
+    small: None, why: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A handler waits for what comes behind the flood: that comes, in order with what could be kept."""
+    monkeypatch.setattr("everest.runtime.bus.STALL", 2 * LIMIT)
+    reason = nowhere_to_write(monkeypatch, why)
+    async with house(MemoryBroker().transport) as it:
+        gate = asyncio.Event()
+
+        async def call(number: int) -> None:
+            if number == 0:
+                await until(lambda: it.bus.backlog.full)
+                await it.bus.call("sky", "main", "echo", {})
+                await gate.wait()
+
+        it.bus.listen(SIGNAL, VARIABLES, lambda envelope: it.done.set(), "sun")
+        await it.listen(call, count=5000)
+        await it.pour(5000, 1000)
+        await until(lambda: it.bus.backlog.dropped > 0)
+        kept = len(it.bus.backlog.queues[DROPS])
+        gate.set()
+        await until(lambda: it.bus.backlog.queues == {})
+        it.say(SIGNAL, True)
+        await it.wait()
+        assert it.seen == sorted(it.seen)
+        assert kept <= len(it.seen) < 5000
+    said = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert said[0] == f"{reason}: what more comes on {DROPS} is dropped until half is handled"
+    assert sum(int(line.split()[0]) for line in said[1::2]) == 5000 - len(it.seen)
+    assert all(line.endswith(" messages were dropped; from now on all are taken again") for line in said[1::2])
+    assert len(said) < 10, "each pair of lines stands for half a limit of messages"
+
+
+async def test_a_seat_that_no_file_can_help_drops_with_one_line_and_its_publisher_notices_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("everest.runtime.memory.INBOX_LIMIT", MIB)
+    nowhere_to_write(monkeypatch, "full disk")
+    broker = MemoryBroker()
+    seat, sky = broker.transport(), broker.transport()
+    for transport in (seat, sky):
+        await transport.connect()
+    await seat.subscribe("flood")
+    for number in range(3000):
+        sky.publish("flood", b"%04d" % number + b"x" * 1000)
+    messages = seat.messages()
+    found = [int((await anext(messages)).payload[:4]) for _ in range(800)]
+    assert found == list(range(800))
+    sky.publish("flood", b"9999")
+    (first, second) = [record.getMessage() for record in caplog.records]
+    assert "what more comes, now on flood, is dropped for one module" in first
+    assert int(second.split()[0]) > 2000
+
+
+def test_files_are_given_back_while_the_queue_never_empties(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that only grew would take more and more for little that waits."""
+    monkeypatch.setattr(spool, "SEGMENT", 100_000)
+    monkeypatch.setattr(spool, "BATCH_BYTES", 5_000)
+    room = spool.Room()
+    queue = spool.SpoolQueue[bytes](bytes, bytes, len, room)
+    written = taken = most = 0
+    for turn in range(200):
+        for _ in range(20 if turn else 300):
+            queue.append(b"%06d" % written + b"x" * 994, spool=True)
+            written += 1
+        for _ in range(20):
+            assert int(queue.first()[:6]) == taken
+            assert int(queue.popleft()[:6]) == taken
+            taken += 1
+        most = max(most, room.used)
+    assert most < 500_000
+    while len(queue):
+        assert int(queue.popleft()[:6]) == taken
+        taken += 1
+    assert (taken, room.used, queue.size) == (written, 0, 0)
+
+
+class Half:
+    """Writes half of what it is given, once; then the disk is full."""
+
+    def __init__(self, write: Callable[[int, bytes, int], int]) -> None:
+        self._write = write
+        self.calls = 0
+
+    def __call__(self, file: int, data: bytes, at: int) -> int:
+        self.calls += 1
+        return self._write(file, data[: len(data) // 2], at) if self.calls == 1 else _no_space()
+
+
+def test_a_write_that_failed_leaves_what_was_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = spool.SpoolQueue[bytes](bytes, bytes, len)
+    for number in range(10):
+        queue.append(b"%d" % number, spool=True)
+    write = os.pwrite
+    with monkeypatch.context() as context:
+        context.setattr(spool.os, "pwrite", Half(write))
+        with pytest.raises(spool.SpoolFull):
+            queue.append(b"lost", spool=True)
+    queue.append(b"!" * 600_000, spool=True)
+    assert [queue.popleft() for _ in range(11)] == [*(b"%d" % number for number in range(10)), b"!" * 600_000]
 
 
 @needs_mosquitto[0]

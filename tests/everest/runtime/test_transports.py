@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from everest.runtime.errors import BrokerLost, BrokerRefused
+from everest.runtime.errors import BrokerLost, BrokerRefused, TransportError
 from everest.runtime.memory import MemoryBroker
 from everest.runtime.mqtt import MqttTransport
 from everest.runtime.transport import Message, Transport
@@ -129,6 +129,24 @@ async def test_overlapping_subscriptions_can_be_told_apart(pair: tuple[Transport
                 break
             found += message.filters or filters
     assert sorted(found) == sorted(filters)
+
+
+@pytest.mark.parametrize("topic_filter", ["", "a#", "a/#/b", "+a", "a\0b", "x" * 70_000])
+async def test_a_filter_that_no_broker_takes_is_one_line(pair: tuple[Transport, Transport], topic_filter: str) -> None:
+    with pytest.raises(TransportError, match=r"^cannot subscribe "):
+        await pair[0].subscribe("good", topic_filter)
+    await pair[0].subscribe("#", "+/b")
+
+
+@pytest.mark.parametrize("topic", ["", "a/#", "+", "a\0b", "x" * 70_000])
+async def test_a_topic_that_no_broker_takes_is_logged_and_what_follows_is_sent(
+    pair: tuple[Transport, Transport], topic: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await pair[0].subscribe("good")
+    pair[1].publish(topic, b"lost")
+    pair[1].publish("good", b"sent")
+    assert [message.payload for message in await take(pair[0], 1)] == [b"sent"]
+    assert caplog.text.count("cannot publish on ") == 1
 
 
 async def test_a_transport_hears_its_own_messages(pair: tuple[Transport, Transport]) -> None:
