@@ -1,7 +1,8 @@
 """The port between the runtime and a broker.
 
-Lives here: `Message`, the protocol `Transport`, and what both kinds check; implemented by `mqtt.MqttTransport` and
-`memory.MemoryTransport`, which pass the same tests. A transport belongs to one module (or to the manager) and has one reader.
+Lives here: `Message`, the protocol `Transport`, and what both kinds of it check; implemented by `mqtt.MqttTransport`
+and `memory.MemoryTransport`, which pass the same tests. A transport belongs to one module (or to the manager) and has
+one reader.
 May not be imported here: wire, modules.
 """
 
