@@ -86,9 +86,7 @@ def test_rows_keep_their_content_from_being_read_as_page(page: Path) -> None:
 
 @pytest.mark.skipif(BROWSER is None, reason="needs a Chromium to run the page's script")
 def test_in_a_browser_answers_find_their_requests_and_gaps_are_visible(page: Path, tmp_path: Path) -> None:
-    options = ("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}")
-    command = [str(BROWSER), *options, "--dump-dom", page.as_uri()]
-    dom = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    dom = dom_of(page, tmp_path)
     rows = re.findall(r"<tr.*?</tr>", dom.partition("<tbody>")[2], re.DOTALL)
     by_id = {match[1]: row for row in rows if (match := re.search(r'<tr[^>]* id="(r\d+)"', row))}
     assert len(by_id) == len(RECORDS)
@@ -98,4 +96,29 @@ def test_in_a_browser_answers_find_their_requests_and_gaps_are_visible(page: Pat
     assert "no answer" in by_id["r6"] and "answers nothing" in by_id["r7"]
     assert [number for number, row in by_id.items() if re.match(r'<tr class="\w+ bad"', row)] == ["r5", "r8"]
     assert next(row for row in rows if 'class="gap"' in row).count("1 h 2 min without a message") == 1
-    assert "8 of 8 rows, 2 errors" in dom
+    assert "8 of 8 rows, 2 errors, 2 without partner" in dom
+
+
+@pytest.mark.skipif(BROWSER is None, reason="needs a Chromium to run the page's script")
+def test_in_a_browser_errors_only_shows_refusals_and_what_has_no_partner(page: Path, tmp_path: Path) -> None:
+    dom = dom_of(page, tmp_path, 'at("errors").click()')
+    rows = re.findall(r'<tr class="\w+[^>]* id="(r\d+)"([^>]*)>', dom)
+    assert [number for number, more in rows if "hidden" not in more] == ["r4", "r5", "r6", "r7", "r8"]
+
+
+@pytest.mark.skipif(BROWSER is None, reason="needs a Chromium to run the page's script")
+def test_in_a_browser_a_search_shows_what_it_finds_with_the_answers(page: Path, tmp_path: Path) -> None:
+    dom = dom_of(page, tmp_path, 'at("search").value = " deadbeef "; show()')
+    assert "2 of 8 rows" in dom
+    dom = dom_of(page, tmp_path, 'at("search").value = "deadbeef"; at("partners").click()')
+    assert "1 of 8 rows" in dom
+
+
+def dom_of(page: Path, folder: Path, script: str = "") -> str:
+    """The page as a browser has it after `script`."""
+    acting = folder / "acting.html"
+    last = f'<script>addEventListener("DOMContentLoaded", () => {{ {script} }})</script>'
+    acting.write_text(page.read_text(encoding="utf-8") + last, encoding="utf-8")
+    options = ("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}")
+    command = [str(BROWSER), *options, "--dump-dom", acting.as_uri()]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
