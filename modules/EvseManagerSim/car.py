@@ -282,8 +282,11 @@ class Car:
         return self._wait_iso_power(arguments, now, duty)
 
     def _stop_iso(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
-        """The car ends the V2G session, or pauses it."""
         self._v2g.end()
+        return self._pause(arguments, now, duty)
+
+    def _pause_iso(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
+        self._v2g.pause()
         return self._pause(arguments, now, duty)
 
     def _wait_for_stop(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
@@ -328,7 +331,7 @@ class Car:
         "iso_stop_charging": _stop_iso,
         "iso_wait_for_stop": _wait_for_stop,
         "iso_wait_v2g_session_stopped": _wait_session_stopped,
-        "iso_pause_charging": _stop_iso,
+        "iso_pause_charging": _pause_iso,
         "iso_wait_for_resume": _for_ever,
         "iso_start_bcb_toggle": _bcb_toggle,
         "pause": _pause,

@@ -136,6 +136,7 @@ class Hlc:
         self._told: EVInfo | None = None
         self._wish: Wish | None = None
         v2g.started, v2g.ended, v2g.news = self._begin, self._end, self._news.set
+        v2g.paused = machine.sleep
 
     def prepare(self) -> None:
         """Make the authority, so that who validates contracts can have its root before the first one comes."""
@@ -191,6 +192,7 @@ class Hlc:
         if not self._machine.authorized:
             await (self._by_contract(contract) if payment is Payment.contract else self._by_others())
         self._v2g.authorized = True
+        self._machine.hlc_asleep = False
 
     def _introduce(self) -> None:
         """The car's MAC address: evcc_id, maker, and its token where Autocharge is on."""

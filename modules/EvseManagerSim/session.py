@@ -69,6 +69,9 @@ class SessionMachine:
         self.plugged = False
         self.wants_power = False
         self.contactor_closed = False
+        self.hlc_asleep = False
+        """The car paused by ISO 15118: a short state C only wakes the EVSE, it does not ask for power."""
+        self._wants_since: float | None = None
         self.fatal = False
         self.user_pause = False
         self.offered_A = 0.0
@@ -101,12 +104,16 @@ class SessionMachine:
     def plug(self, control_pilot: str) -> None:
         """A control pilot event A..F of the board. E (0 V) takes the power demand away; F is the EVSE's own doing."""
         if control_pilot == "A":
-            self.plugged = self.wants_power = self.stale_car = False
+            self.plugged = self.wants_power = self.stale_car = self.hlc_asleep = False
         elif control_pilot in ("B", "C", "D"):
             self.plugged = True
             self.wants_power = control_pilot == "C" or (control_pilot == "D" and self.has_ventilation)
         elif control_pilot == "E":
             self.wants_power = False
+
+    def sleep(self) -> None:
+        """The car pauses by ISO 15118."""
+        self.hlc_asleep = True
 
     def contactor(self, closed: bool) -> None:
         self.contactor_closed = closed
@@ -216,6 +223,8 @@ class SessionMachine:
         """Follow the table until no guard is true, then bring pilot and contactor in line."""
         if not self._started:
             return
+        if not self.wants_power or self._wants_since is None:
+            self._wants_since = now if self.wants_power else None
         for _ in range(len(TABLE)):
             target = next((target for guard, target in TABLE[self.state] if guard(self, now)), None)
             if target is None:
@@ -229,6 +238,8 @@ class SessionMachine:
         due = self._drive.due(self.state)
         if self.state is State.PrepareCharging and self._drive.pwm_since is not None:
             due.append(self._drive.pwm_since + self._patience())
+        if self.state is State.ChargingPausedEV and self.hlc_asleep and self._wants_since is not None:
+            due.append(self._wants_since + self.times.longest_toggle_s)
         due += [self._entered + seconds for seconds in self.times.of(self.state)]
         return min((moment for moment in due if moment > now), default=None)
 
@@ -257,6 +268,12 @@ class SessionMachine:
     def since(self, now: float) -> float:
         """Seconds in the present state, with a little slack for floating point."""
         return now - self._entered + SLACK_S
+
+    def car_asks_for_power(self, now: float) -> bool:
+        """State C, and not one that is a wake-up signal."""
+        if not self.wants_power or not self.hlc_asleep:
+            return self.wants_power
+        return self._wants_since is not None and now - self._wants_since + SLACK_S >= self.times.longest_toggle_s
 
     def phase_switch_due(self) -> bool:
         return self.wanted_three_phases != self.three_phases

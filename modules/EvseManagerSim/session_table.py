@@ -88,7 +88,7 @@ def _car_pauses(m: SessionMachine, now: float) -> bool:
 
 
 def _car_wants_power(m: SessionMachine, now: float) -> bool:
-    return m.wants_power
+    return m.car_asks_for_power(now)
 
 
 def _switch_phases(m: SessionMachine, now: float) -> bool:

@@ -74,6 +74,8 @@ class Times:
     waiting_duty: float | None = None
     """PWM in percent while waiting for authorization: the car may talk. None: no PWM then."""
     waiting_duty_after_s: float = 0.5
+    longest_toggle_s: float = 3.0
+    """A state C of a sleeping car (ISO 15118) that is shorter than this only wakes the EVSE."""
 
     def of(self, state: State) -> tuple[float, ...]:
         """Seconds after entering `state` at which something may be due."""

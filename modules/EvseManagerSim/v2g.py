@@ -84,8 +84,8 @@ def choose(wish: Payment, *, offered: frozenset[Payment], has_contract: bool) ->
 class V2G:
     """The session between car and EVSE. `is_authorized` tells whether the EVSE's session is, by whatever token.
 
-    `started(wish)` and `ended()` are called when a V2G session begins and is over, `news()` when Auth said something or
-    the plug moved.
+    `started(wish)`, `paused()` and `ended()` are called when a V2G session begins, sleeps and is over, `news()` when
+    Auth said something or the plug moved.
     """
 
     def __init__(self, offer: Offer, is_authorized: Callable[[], bool]) -> None:
@@ -96,6 +96,7 @@ class V2G:
         self.started: Callable[[Wish], None] = lambda wish: None
         self.ended: Callable[[], None] = lambda: None
         self.news: Callable[[], None] = lambda: None
+        self.paused: Callable[[], None] = lambda: None
         self.active = False
         """The car has asked for a session that is not over."""
         self.authorized = False
@@ -114,6 +115,12 @@ class V2G:
         self.active = True
         self.is_refused = False
         self.started(wish)
+
+    def pause(self) -> None:
+        """The car ends it for now; it will wake the EVSE and ask anew."""
+        if self.authorized:
+            self.paused()
+        self.end()
 
     def end(self) -> None:
         """The V2G session is over, by either side."""

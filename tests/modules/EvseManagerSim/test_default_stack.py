@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from cryptography import x509
 
 from everest.demo.csms import CentralSystem
 from everest.runtime.topics import Topics
@@ -20,6 +21,7 @@ from tests.support.mosquitto import Mosquitto, mosquitto
 from tests.support.stack import ROOT, Bus, Station, station_config
 
 CAR = "sleep 1;iec_wait_pwr_ready;sleep 1;draw_power_regulated 16,3;sleep 3600"
+PNC = "sleep 1;iso_wait_slac_matched;iso_start_v2g_session AC contract;iso_wait_pwr_ready;sleep 3600"
 CARD = "everest_api/dummy_token_provider/cmd/provide"
 SWIPE = (
     '{"id_token":{"value":"DEADBEEF","type":"ISO14443"},"authorization_type":"RFID",'
@@ -59,14 +61,17 @@ def test_auth_hears_the_tokens_of_every_evse() -> None:
 class Looking(Bus):
     """A client that sets limits and looks at what comes of them."""
 
+    async def call(self, module: str, implementation: str, command: str, **arguments: Any) -> None:
+        topic = Topics().command(module, implementation, command)
+        await self.publish(topic, build_command(str(uuid.uuid4()), arguments, "somebody").decode())
+
     async def limit(self, implementation: str, *amps: float, module: str = "evse_manager_1") -> None:
         sides = [{"ac_max_current_A": {"value": value, "source": "test"}} for value in amps]
         entries = [
             {"timestamp": "2026-01-01T00:00:00Z", "limits_to_root": {}, "limits_to_leaves": side} for side in sides
         ]
         value = {"schedule_import": entries, "schedule_export": [], "schedule_setpoints": []}
-        topic = Topics().command(module, implementation, "set_external_limits")
-        await self.publish(topic, build_command(str(uuid.uuid4()), {"value": value}, "somebody").decode())
+        await self.call(module, implementation, "set_external_limits", value=value)
 
     async def enforced(self, amps: float, module: str = "evse_manager_1") -> None:
         """Wait until the budget, the offer and the topic for people say so."""
@@ -117,3 +122,36 @@ async def test_limits_over_the_connected_interfaces_show_in_budget_offer_and_met
         await bus.enforced(20.0)
         await bus.limit("station_limits")
         await asyncio.gather(bus.enforced(32.0), bus.enforced(32.0, "evse_manager_2"), bus.drawn(16.0))
+
+
+@pytest.mark.mosquitto
+@pytest.mark.stack
+async def test_evse_security_validates_the_car_s_contract_once_it_has_the_root(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    async with CentralSystem() as csms, Looking(mosquitto.port) as bus:
+        config = station_config(tmp_path, csms.url)
+        document = yaml.safe_load(config.read_text(encoding="utf-8"))
+        document["active_modules"]["evse_manager_1"]["config_module"] |= {
+            "ac_hlc_enabled": True,
+            "verify_contract_cert_chain": True,
+        }
+        config.write_text(yaml.safe_dump(document), encoding="utf-8")
+        async with Station(config, mosquitto.port):
+            await bus.wait_for_event("Enabled")
+            await bus.publish("everest_external/nodered/1/carsim/cmd/execute_charging_session", PNC)
+            await bus.wait_for(lambda: bus.values("hlc_session_failed"), what="a refusal: the root is unknown")
+            assert bus.values("provided_token") == []
+            root = (tmp_path / "contract-pki" / "mo_root.pem").read_text(encoding="utf-8")
+            await bus.call("evse_security", "main", "install_ca_certificate", certificate=root, certificate_type="MO")
+            await bus.wait_for(lambda: bus.values("certificate_store_update"), what="the root is installed")
+            await bus.publish("everest_external/nodered/1/carsim/cmd/modify_charging_session", PNC)
+            await bus.wait_for(lambda: bus.values("provided_token"), what="the contract")
+    (token,) = bus.values("provided_token")
+    chain = x509.load_pem_x509_certificates(token["certificate"].encode())
+    serials = [entry["serialNumber"] for entry in token["iso15118CertificateHashData"]]
+    assert serials == [f"{certificate.serial_number:x}" for certificate in chain]
+    statuses = [
+        (entry["token"]["id_token"]["type"], entry["status"]) for entry in bus.values("token_validation_status")
+    ]
+    assert ("eMAID", "Processing") in statuses

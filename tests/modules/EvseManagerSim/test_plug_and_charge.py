@@ -178,9 +178,13 @@ async def test_a_resumed_session_is_not_authorized_again() -> None:
         assert charger.kinds()[-1] == "ChargingPausedEV"
         resume = "iso_start_bcb_toggle 3;iso_wait_pwm_is_running;iso_start_v2g_session AC 86400 0;iso_wait_pwr_ready;"
         charger.car(resume + "iso_draw_power_regulated 16,3;iso_wait_for_stop 60", modify=True)
+        before = len(charger.kinds())
         await asyncio.sleep(10)
-        assert charger.kinds()[-1] == "ChargingStarted"
+        assert charger.kinds()[before:] == ["PrepareCharging", "ChargingStarted"]  # none for each toggle
         assert len(charger.tokens()) == 1
+        charger.car("iso_pause_charging;sleep 2;draw_power_regulated 16,3;sleep 60", modify=True)
+        await asyncio.sleep(10)
+        assert charger.kinds()[before + 2 :][-2:] == ["PrepareCharging", "ChargingStarted"]
 
 
 async def test_switched_off_by_the_csms_the_contract_is_not_offered_in_the_next_session() -> None:
