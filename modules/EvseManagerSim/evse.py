@@ -85,7 +85,7 @@ class EvseManager(EvseManagerImplementation):
         self._session_store = session_store
         self._on_state = on_state
         self._on_free_session = on_free_session
-        self._session_log = SessionLog.from_settings(settings)
+        self.session_log = SessionLog.from_settings(settings)
         self._protocol = events.UNKNOWN_PROTOCOL
         self._signed_start: SignedMeterValue | None = None
         self._signed_stop: SignedMeterValue | None = None
@@ -190,17 +190,17 @@ class EvseManager(EvseManagerImplementation):
         now = self._clock.now()
         self._protocol = events.PROTOCOL_FROM.get(effect.event, self._protocol)
         if effect.event is SessionEventEnum.SessionStarted:
-            self._session_log.open(effect.uuid, timestamp(now))
+            self.session_log.open(effect.uuid, timestamp(now))
         event = events.build(
             effect,
             self._billing.latest,
             timestamp(now),
             signed_start=self._signed_start,
             signed_stop=self._signed_stop,
-            logging_path=self._session_log.path,
+            logging_path=self.session_log.path,
         )
         self.publish_session_event(event)
-        self._session_log.write(event)
+        self.session_log.write(event)
         if effect.event in events.PROTOCOL_FOLLOWS:
             self.publish_selected_protocol(self._protocol)
         if effect.start_reason is StartSessionReason.EVConnected and self._settings.flag("disable_authentication"):

@@ -109,6 +109,7 @@ class EvseManagerSim(Module):
             self._entered,
             self._free_session,
         )
+        self.evse.session_log.tell = self.topics.hlc_log
         self.provide("evse", self.evse)
         self._provide_energy()
         self.socket = False

@@ -1,10 +1,11 @@
-"""The session log that `session_logging` asks for: a folder per session, a JSON line per event (station 2.3).
+"""The session log that `session_logging` asks for: a folder per session, a JSON line per event (station 2.3, 2.11).
 
 A folder that cannot be written is logged once per session; the session goes on and carries no logging_path.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from logging import getLogger
 from pathlib import Path
 
@@ -26,6 +27,8 @@ class SessionLog:
         self._folder = folder
         self._suffix = suffix
         self._current: Path | None = None
+        self.tell: Callable[[str], None] = lambda line: None
+        """Hears every line that is written."""
 
     @classmethod
     def from_settings(cls, settings: Settings) -> SessionLog:
@@ -55,9 +58,11 @@ class SessionLog:
         """Append one event; the log ends with SessionFinished."""
         if self._current is None or not event.uuid:
             return
+        line = msgspec.json.encode(event)
+        self.tell(line.decode())
         try:
             with (self._current / FILE_NAME).open("ab") as file:
-                file.write(msgspec.json.encode(event) + b"\n")
+                file.write(line + b"\n")
         except OSError as error:
             log.error("%s cannot be written: %s", self._current / FILE_NAME, error)
             self._current = None

@@ -31,6 +31,10 @@ class Topics:
         self._publish(self._base + "state/state_string", text)
         self._publish(self._base + "state/state", str(number))
 
+    def hlc_log(self, line: str) -> None:
+        """A line of the session log, JSON."""
+        self._publish(f"everest_api/{self._module_id}/var/hlc_log", line)
+
     def max_current(self, amps: float) -> None:
         self._publish(self._base + "state/max_current", f"{amps:.5f}")
 

@@ -396,3 +396,13 @@ async def test_with_a_session_log_the_protocol_is_named(tmp_path: Path) -> None:
         await charger.arrive()
         await charger.verdict(provided=token("X", authorization_type="PlugAndCharge"))
         assert charger.published("evse", "selected_protocol")[-1] == "ISO15118-2-2013"
+
+
+async def test_the_lines_of_the_session_log_are_told_as_they_are_written(tmp_path: Path) -> None:
+    async with Charger(session_logging=True, session_logging_path=str(tmp_path / "log")) as charger:
+        await charger.charge(2)
+        await charger.unplug()
+        (written,) = (tmp_path / "log").rglob("*.jsonl")
+        told = charger._externals["everest_api/evse_manager_1/var/hlc_log"]
+        assert told == written.read_text().splitlines()
+        assert len(told) == len(charger.kinds())
