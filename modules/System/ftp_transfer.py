@@ -95,6 +95,6 @@ def _blocks(file: BinaryIO, begin: int, sending: Upload, cut: Cut) -> Iterator[b
     position = begin
     while chunk := file.read(CHUNK):
         cut.check()
-        yield chunk
         position += len(chunk)
-        sending.passed(position)
+        sending.passes(position)
+        yield chunk

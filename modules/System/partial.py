@@ -117,8 +117,8 @@ class Upload:
         sent = self._sent[self._key]
         return there if there is not None and sent is not None and there <= min(sent, self.size) else 0
 
-    def passed(self, position: int) -> None:
-        """So much of the file is on its way."""
+    def passes(self, position: int) -> None:
+        """So much of the file is handed over now; a server never has more, though the handing over may fail."""
         sent = self._sent.get(self._key)
         if sent is not None:
             self._sent[self._key] = max(sent, position)

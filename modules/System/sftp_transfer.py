@@ -59,10 +59,10 @@ async def _send(remote: Any, sending: Upload, begin: int, limits: Limits) -> Non
     with sending.source.open("rb") as file:
         file.seek(begin)
         while chunk := await asyncio.to_thread(file.read, CHUNK):
+            sending.passes(position + len(chunk))
             async with asyncio.timeout(limits.idle):
                 await remote.write(chunk, position)
             position += len(chunk)
-            sending.passed(position)
 
 
 def _asyncssh() -> Any:

@@ -32,6 +32,9 @@ class Served:
     refuses_ranges: bool = False
     take: list[int] = field(default_factory=list)
     """So many bytes of the next uploads are taken, then the line drops."""
+    stalls: int = 0
+    """So many of the next downloads send nothing after their head (http)."""
+    stalled: asyncio.Event = field(default_factory=asyncio.Event)
     loses: list[int] = field(default_factory=list)
     """So many bytes of the next uploads are not kept (ftp)."""
     refuses: frozenset[str] = frozenset()
@@ -64,6 +67,10 @@ async def http(served: Served, context: ssl.SSLContext | None = None) -> AsyncIt
             else:
                 _answer(served, headers, writer)
             await writer.drain()
+            if served.stalls and method == "GET":
+                served.stalls -= 1
+                served.stalled.set()
+                await reader.read()
         writer.close()
 
     async with await asyncio.start_server(handle, "127.0.0.1", 0, ssl=context) as server:
@@ -89,7 +96,8 @@ def _answer(served: Served, headers: dict[str, str], writer: asyncio.StreamWrite
     if served.etag is not None:
         lines.append(f"ETag: {served.etag}")
     writer.write("\r\n".join([*lines, "Connection: close", "", ""]).encode())
-    writer.write(body[: served.break_after.pop(0)] if served.break_after else body)
+    if not served.stalls:
+        writer.write(body[: served.break_after.pop(0)] if served.break_after else body)
 
 
 @contextlib.asynccontextmanager

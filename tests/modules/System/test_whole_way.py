@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import json
+import random
 import ssl
 import sys
 import tarfile
@@ -158,6 +160,44 @@ async def test_the_log_archive_arrives_and_can_be_read(scheme: str, tmp_path: Pa
         description = archive.extractfile("diagnostics.json")
         assert description is not None
         assert json.loads(description.read())["files"] == ["logs/ocpp.log"]
+
+
+@pytest.mark.parametrize("scheme", ["ftp", "ftps"])
+async def test_a_broken_log_upload_goes_on_where_it_stopped(scheme: str, tmp_path: Path) -> None:
+    context, ca = authority(tmp_path)
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "ocpp.log").write_bytes(random.Random(1).randbytes(300_000))
+    served = Served(take=[200_000])
+    async with (
+        servers.ftp(served, context, implicit=scheme == "ftps"),
+        Station({}, CaFile=ca, LogPath=str(logs)) as station,
+    ):
+        location = f"{scheme}://127.0.0.1:{served.port}/in/"
+        wish = {"upload_logs_request": {"location": location, "request_id": 5, "retries": 2, "retry_interval_s": 0}}
+        answer = await station.call("main", "upload_logs", wish)
+        seen = await station.statuses("log_status", "Uploaded")
+        assert seen == ["Uploading", "UploadFailure", "Uploading", "Uploaded"]
+        assert [str(line).partition(" ")[0] for line in served.asked if str(line).startswith(("STOR", "APPE"))] == [
+            "STOR",
+            "APPE",
+        ]
+        content = served.received[f"in/{answer['file_name']}"]
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        assert archive.extractfile("logs/ocpp.log").read() == (logs / "ocpp.log").read_bytes()  # type: ignore[union-attr]
+
+
+async def test_a_new_signed_update_ends_the_download_of_the_one_before() -> None:
+    async with servers.http(Served(content=FIRMWARE, stalls=1)) as served, Station({}) as station:
+        location = f"http://127.0.0.1:{served.port}/firmware.pnx"
+        assert await station.call("main", "update_firmware", request(location, request_id=7)) == "Accepted"
+        assert (await station.next("main", "firmware_update_status"))["firmware_update_status"] == "Downloading"
+        await asyncio.wait_for(served.stalled.wait(), timeout=10)
+        assert await station.call("main", "update_firmware", request(location, request_id=8)) == "AcceptedCanceled"
+        seen = await station.statuses("firmware_update_status", "InstallRebooting")
+        told = station.published("main", "firmware_update_status")
+        assert [status["request_id"] for status in told] == [7, *[8] * len(seen)]
+        assert seen[:3] == ["Downloading", "Downloaded", "SignatureVerified"]
 
 
 async def test_a_reset_is_the_reason_of_the_next_start() -> None:
