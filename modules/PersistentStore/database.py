@@ -44,7 +44,7 @@ class Database:
 
     def _broken(self, reason: str) -> DatabaseError:
         return DatabaseError(
-            f"{self._path.absolute()}: cannot be used as the key value store ({reason}); move the file away to start "
+            f"{self._path.absolute()}: cannot be used as the key value store ({' '.join(reason.split())}); move the file away to start "
             "with an empty store, or set sqlite_db_file_path to a writable place"
         )
 

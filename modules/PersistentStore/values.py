@@ -36,7 +36,25 @@ def encode(value: Any) -> tuple[str, str]:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _from_json(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_finite)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _finite(text: str) -> float:
+    """A number that JSON can carry; also called for NaN and Infinity, which Python's JSON reads."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no number of JSON")
+    return number
 
 
 def _number(value: float) -> str:
@@ -46,8 +64,13 @@ def _number(value: float) -> str:
     return text if float(text) == value else repr(value)
 
 
-def decode(text: str, type_name: str) -> Any:
-    """The value of a row. Errors: `ValueError` naming the type if the text does not fit it or the type is unknown."""
+def decode(text: Any, type_name: Any) -> Any:
+    """The value of a row. Errors: `ValueError` naming the type if the text does not fit it or the type is unknown.
+
+    SQLite keeps what it is given: text and type may be NULL or bytes in a file that another hand wrote.
+    """
+    if not isinstance(text, str) and type_name != NULL:
+        raise ValueError(f"the value of type {type_name!r} is no text: {text!r:.80}")
     try:
         match type_name:
             case "nullptr_t":
@@ -57,11 +80,11 @@ def decode(text: str, type_name: str) -> Any:
             case "int":
                 return int(text)
             case "double":
-                return float(text)
+                return _finite(text)
             case "std::string":
                 return text
             case "Array" | "Object":
-                return json.loads(text)
+                return _from_json(text)
     except (ValueError, KeyError) as error:
         raise ValueError(f"the text is no {type_name}: {text[:80]!r}") from error
     raise ValueError(f"unknown type {type_name!r}")

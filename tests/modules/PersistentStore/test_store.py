@@ -1,5 +1,6 @@
 """kvs on SQLite over the bus (station 7.3)."""
 
+import asyncio
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -108,4 +109,43 @@ async def test_a_database_that_fails_later_is_an_error_to_the_caller_and_no_cras
                 await store.call("main", "store", {"key": "k", "value": 1})
             other.execute("CREATE TABLE KVS(KEY TEXT UNIQUE, VALUE TEXT, TYPE TEXT)")
         await store.call("main", "store", {"key": "k", "value": 1})
+        assert await load(store, "k") == 1
+
+
+async def test_a_spoiled_row_is_an_error_to_its_reader_and_to_nobody_else(tmp_path: Path) -> None:
+    async with bench(tmp_path / "kv.db") as store:
+        await store.call("main", "store", {"key": "good", "value": 1})
+        with sqlite3.connect(tmp_path / "kv.db") as other:
+            other.execute("INSERT INTO KVS VALUES('bad', NULL, 'int')")
+        with pytest.raises(SchemaValidationError, match="load of bad"):
+            await load(store, "bad")
+        assert await load(store, "good") == 1
+        await store.call("main", "store", {"key": "bad", "value": 2})
+        assert await load(store, "bad") == 2
+
+
+async def test_a_damaged_file_ends_the_start_in_one_line_and_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "kv.db"
+    async with bench(path) as store:
+        for n in range(300):
+            await store.call("main", "store", {"key": f"key{n}", "value": "x" * 100})
+    whole = path.read_bytes()
+    damaged = whole[:8192] + b"\xff" * 4096 + whole[12288:]
+    path.write_bytes(damaged)
+    with pytest.raises(StartupError, match=r"kv.db: cannot be used as the key value store .* move the file away"):
+        async with bench(path):
+            pass
+    assert path.read_bytes() == damaged
+
+
+async def test_another_process_may_hold_the_file_for_a_moment(tmp_path: Path) -> None:
+    async with bench(tmp_path / "kv.db") as store:
+        other = sqlite3.connect(tmp_path / "kv.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        storing = asyncio.create_task(store.call("main", "store", {"key": "k", "value": 1}), name="store")
+        await asyncio.sleep(0.02)
+        assert not storing.done()
+        other.execute("ROLLBACK")
+        await storing
+        other.close()
         assert await load(store, "k") == 1

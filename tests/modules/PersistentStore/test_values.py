@@ -55,3 +55,29 @@ def test_what_json_cannot_carry_is_refused(value: Any) -> None:
 def test_a_row_that_does_not_fit_its_type_is_named(row: tuple[str, str]) -> None:
     with pytest.raises(ValueError, match=row[1]):
         values.decode(*row)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        (None, "int"),
+        (None, None),
+        (b"\xff", "std::string"),
+        ("NaN", "double"),
+        ("Infinity", "double"),
+        ("[NaN]", "Array"),
+        ('{"a":-Infinity}', "Object"),
+        ("[" * 100_000, "Array"),
+    ],
+)
+def test_a_row_that_another_hand_spoiled_is_refused(row: tuple[Any, Any]) -> None:
+    with pytest.raises(ValueError, match=r"the value of type|the text is no"):
+        values.decode(*row)
+
+
+def test_what_is_nested_too_deeply_is_refused() -> None:
+    deep: Any = 1
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(ValueError, match="nested too deeply"):
+        values.encode(deep)
