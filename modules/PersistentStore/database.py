@@ -43,9 +43,10 @@ class Database:
             raise self._broken(verdict)
 
     def _broken(self, reason: str) -> DatabaseError:
+        in_one_line = " ".join(reason.split())
         return DatabaseError(
-            f"{self._path.absolute()}: cannot be used as the key value store ({' '.join(reason.split())}); move the file away to start "
-            "with an empty store, or set sqlite_db_file_path to a writable place"
+            f"{self._path.absolute()}: cannot be used as the key value store ({in_one_line}); move the file away to "
+            "start with an empty store, or set sqlite_db_file_path to a writable place"
         )
 
     def close(self) -> None:
