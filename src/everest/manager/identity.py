@@ -11,10 +11,12 @@ import ctypes
 import logging
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from everest.manager.errors import BootError
 
@@ -102,6 +104,13 @@ def become(user: User) -> None:
     os.setgroups(user.groups)
     os.setgid(user.gid)
     os.setuid(user.uid)
+
+
+def can_write(user: User, folder: Path) -> bool:
+    """Whether a process of that user could create files in a folder; asked of such a process. Root only."""
+    words = ["test", "-w", str(folder), "-a", "-x", str(folder)]
+    identity: dict[str, Any] = {"user": user.uid, "group": user.gid, "extra_groups": user.groups}
+    return subprocess.run(words, check=False, **identity).returncode == 0
 
 
 def child_setup(manager_pid: int, identity: Identity = Identity()) -> Callable[[], None]:

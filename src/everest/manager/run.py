@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from everest.manager import broker, cli, companion, config, paths
+from everest.manager import broker, cli, companion, config, identity, paths
 from everest.manager.bus import ManagerBus
 from everest.manager.companion import Companion, RunContext
 from everest.manager.early import WARM_SYSTEM, WarmParent
@@ -29,9 +29,9 @@ from everest.manager.inprocess import TaskLauncher
 from everest.manager.lifecycle import Launcher, Lifecycle, LifecycleOptions
 from everest.manager.model import Stack
 from everest.manager.processes import ProcessLauncher
-from everest.manager.settings import BrokerAddress
+from everest.manager.settings import BrokerAddress, Settings
 from everest.manager.signals import stop_signals
-from everest.manager.state import locked
+from everest.manager.state import LOCK_FILE, locked
 from everest.runtime import Dialect, MemoryBroker, Transport
 
 logger = logging.getLogger(__name__)
@@ -78,10 +78,25 @@ def state_dir(arguments: argparse.Namespace, config_file: Path, layout: paths.La
     home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     chosen: Path = arguments.state_dir or Path(home) / "everest" / name
     try:
-        chosen.mkdir(parents=True, exist_ok=True)
+        chosen.parent.mkdir(parents=True, exist_ok=True)
+        chosen.mkdir(exist_ok=True)
     except OSError as error:
         raise BootError(f"state directory {chosen}: {error.strerror}; name another with --state-dir") from error
     return chosen.absolute()
+
+
+def hand_over(state: Path, user: identity.User | None) -> None:
+    """Let the user as whom modules run work in the state directory: an empty one becomes theirs. Raises BootError."""
+    if user is None:
+        return
+    if not any(path.name != LOCK_FILE for path in state.iterdir()):
+        for path in (state, state / LOCK_FILE):
+            os.chown(path, user.uid, user.gid)
+    if not identity.can_write(user, state):
+        raise BootError(
+            f"state directory {state}: user {user.name} of settings.run_as_user cannot write there; "
+            "name another with --state-dir, or give it to that user"
+        )
 
 
 class Run:
@@ -97,6 +112,8 @@ class Run:
         self._kills: list[Callable[[], None]] = []
         self._task: asyncio.Task[int] | None = None
         self._parent = parent
+        self._private = False
+        """A broker of our own runs."""
 
     async def run(self) -> int:
         self._task = asyncio.create_task(self._run(), name="everest-manager run")
@@ -133,6 +150,7 @@ class Run:
             async with AsyncExitStack() as things:
                 things.enter_context(locked(state))
                 stack = config.load(config_file, options)
+                hand_over(state, identity.user_of(stack.settings.run_as_user))
                 cli.warn(stack)
                 config.require_modules(stack)
                 stack, address, transport = await self._bus(stack, things)
@@ -158,6 +176,7 @@ class Run:
             assert program is not None
             private = broker.PrivateMosquitto(program)
             self._kills.append(private.kill)
+            self._private = True
             address = await things.enter_async_context(private)
             settings = dataclasses.replace(settings, broker=address)
             say(f"started a private broker, standalone modules reach it at {address}")
@@ -180,7 +199,9 @@ class Run:
             recover_module_crashes=arguments.recover_module_crashes,
             graceful_shutdown=arguments.graceful_shutdown,
         )
-        lifecycle = self._lifecycle = Lifecycle(context.stack, bus, launcher, fifo=fifo, options=options)
+        lifecycle = self._lifecycle = Lifecycle(
+            context.stack, bus, launcher, fifo=fifo, options=options, spawned=lambda: self._drop(context.stack.settings)
+        )
         async with _play(lifecycle, context, self._companions) as play:
             try:
                 status = await lifecycle.run()
@@ -190,6 +211,11 @@ class Run:
             if status != 0:
                 context.stack_failed.set_result("a module ended by itself")
             return play.result() if status == 0 and play.done() and not play.cancelled() else status
+
+    def _drop(self, settings: Settings) -> None:
+        """Go on as `run_as_user` (bus 2.5), unless a broker of our own has to be ended by who started it."""
+        if not self._private:
+            cli.drop_to(settings)
 
     def _launcher(self, context: RunContext) -> Launcher:
         stack = context.stack
@@ -205,6 +231,7 @@ class Run:
             self._parent.close()
         os.environ.update(context.environment)
         os.chdir(context.state_dir)
+        cli.drop_to(stack.settings)
         return TaskLauncher(stack.settings, context.transport)
 
 

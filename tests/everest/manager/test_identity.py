@@ -7,6 +7,7 @@ import pwd
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -139,3 +140,94 @@ def test_a_user_that_is_not_there_or_may_not_be_is_named(monkeypatch: pytest.Mon
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
     with pytest.raises(BootError, match='only root can run modules as "nobody"'):
         identity.user_of(USER)
+
+
+OPEN_TO_ALL = shutil.which("python3", path="/usr/local/bin:/usr/bin:/bin")
+"""An interpreter that every user may run, where the one of this test is private."""
+OURS = os.pathsep.join([str(Path(identity.__file__).parents[2]), sysconfig.get_path("purelib")])
+NO_COMPANIONS = """
+import sys
+from everest.manager import cli, companion
+companion.find = lambda: []
+sys.exit(cli.main())
+"""
+
+
+def run_for_all(house: House, *words: str, **environment: str) -> ManagerProcess:
+    """`everest-manager run`, without companions, by an interpreter that `nobody` may go on with."""
+    same = f"import sys; sys.exit(sys.version_info[:2] != {sys.version_info[:2]})"
+    if OPEN_TO_ALL is None or subprocess.run([OPEN_TO_ALL, "-c", same], check=False).returncode:
+        pytest.skip("no interpreter of this version that every user may run")
+    house.module("Uid", DEMO, WRITES_UID)
+    house.config(f"settings: {{run_as_user: {USER}}}\nactive_modules: {{one: {{module: Uid}}}}\n", "default")
+    return ManagerProcess(
+        house.root.parent,
+        *("run", "--prefix", str(house.root), *words),
+        environment={"PYTHONPATH": OURS, **environment},
+        command=[OPEN_TO_ALL, "-c", NO_COMPANIONS],
+    )
+
+
+WRITES_UID = """
+import os
+from everest.runtime import Implementation, Module
+
+
+class Thing(Module):
+    def __init__(self, context):
+        super().__init__(context)
+        self.provide("main", Main())
+
+    async def ready(self):
+        with open("uid", "w") as file:
+            file.write(str(os.getuid()))
+
+
+class Main(Implementation):
+    interface = "demo"
+    commands = {}
+    variables = {"beat": int}
+    errors = ()
+"""
+
+
+@pytest.mark.stack
+@needs_root
+def test_in_process_modules_run_as_the_user_and_in_a_state_directory_of_theirs(house: House) -> None:
+    state = house.root.parent / "state"
+    with run_for_all(house, "--in-process", "--state-dir", str(state)) as process:
+        wait_until((state / "uid").exists, "the module's file")
+        process.signal()
+        assert process.ended() == 0
+    assert (state / "uid").read_text() == str(pwd.getpwnam(USER).pw_uid)
+    assert state.stat().st_uid == pwd.getpwnam(USER).pw_uid
+
+
+@pytest.mark.stack
+@pytest.mark.mosquitto
+@needs_mosquitto[1]
+@needs_root
+@pytest.mark.parametrize("own_broker", [False, True])
+def test_run_goes_on_as_the_user_unless_it_has_a_broker_to_end(
+    house: House, mosquitto: Mosquitto, own_broker: bool
+) -> None:
+    configured = {"MQTT_SERVER_ADDRESS": mosquitto.host, "MQTT_SERVER_PORT": str(mosquitto.port)}
+    state = house.root.parent / "state"
+    with run_for_all(house, "--state-dir", str(state), **({} if own_broker else configured)) as process:
+        wait_until((state / "uid").exists, "the module's file")
+        status = Path(f"/proc/{process.process.pid}/status").read_text()
+        assert (f"Uid:\t{0 if own_broker else pwd.getpwnam(USER).pw_uid}\t") in status
+        process.signal()
+        assert process.ended() == 0
+
+
+@pytest.mark.stack
+@needs_root
+def test_a_state_directory_that_the_user_cannot_write_is_refused(house: House) -> None:
+    state = house.root.parent / "state"
+    state.mkdir()
+    (state / "of_somebody_else").touch()
+    with run_for_all(house, "--in-process", "--state-dir", str(state)) as process:
+        assert process.ended() == 1
+        (line,) = process.complaints
+        assert f"state directory {state}: user {USER} of settings.run_as_user cannot write there" in line
