@@ -62,4 +62,5 @@ async def in_thread(work: Callable[[Cut], _T]) -> _T:
     except asyncio.CancelledError:
         cut.now()
         await asyncio.wait([running])
+        running.exception()  # how it ended matters to nobody any more
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import ssl
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -239,6 +240,8 @@ async def test_a_server_that_trickles_is_given_up_at_the_deadline(tmp_path: Path
 async def test_a_cancelled_ftp_transfer_ends_its_thread_at_once(stage: str, tmp_path: Path) -> None:
     """Its idle limit is a minute; the station does not wait that long for its own end."""
     reached = asyncio.Event()
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
 
     async def data(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         reached.set()
@@ -264,6 +267,9 @@ async def test_a_cancelled_ftp_transfer_ends_its_thread_at_once(stage: str, tmp_
         with pytest.raises(asyncio.CancelledError):
             await transfer
         await asyncio.get_running_loop().shutdown_default_executor()
+    del transfer
+    gc.collect()
+    assert complaints == []
 
 
 # --- ftp servers and their manners
