@@ -258,7 +258,10 @@ class Car:
 
     def _wait_matched(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
         self.state = CarState.plugged_in
-        return self.control_pilot == "B"
+        matched = self.control_pilot == "B"
+        if matched:
+            self._v2g.matched()
+        return matched
 
     def _start_v2g(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
         """Begin a V2G session; an unknown mode blocks for ever (station 3.3)."""

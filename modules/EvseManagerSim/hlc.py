@@ -67,8 +67,15 @@ MANUFACTURERS: dict[str, CarManufacturer] = {
 NO_ROOT = CertificateValidationResult.IssuerNotFound
 
 
+Reason = HlcSessionFailedReasonEnum
+
+
 class V2GFailedError(Exception):
-    """The V2G session cannot go on; the message says why."""
+    """The V2G session cannot go on; the message says why, `reason` in the words of the bus."""
+
+    def __init__(self, message: str, reason: Reason = Reason.AuthorizationFailed) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class TokenProvider(AuthTokenProviderImplementation):
@@ -136,7 +143,7 @@ class Hlc:
         self._told: EVInfo | None = None
         self._wish: Wish | None = None
         v2g.started, v2g.ended, v2g.news = self._begin, self._end, self._news.set
-        v2g.paused = machine.sleep
+        v2g.paused, v2g.matched = machine.sleep, self._matched
 
     def prepare(self) -> None:
         """Make the authority, so that who validates contracts can have its root before the first one comes."""
@@ -169,11 +176,8 @@ class Hlc:
             self._task = None
             self._v2g.end()
             if self._machine.uuid:
-                self._evse.publish_hlc_session_failed(
-                    HlcSessionFailedEvent(
-                        uuid=self._machine.uuid, reason=HlcSessionFailedReasonEnum.AuthorizationFailed
-                    )
-                )
+                event = HlcSessionFailedEvent(uuid=self._machine.uuid, reason=failure.reason)
+                self._evse.publish_hlc_session_failed(event)
 
     async def _session(self, wish: Wish) -> None:
         while not self._machine.plugged:
@@ -181,7 +185,8 @@ class Hlc:
             await self._news.wait()
         self._introduce()
         if (wish.mode == "dc") != self._settings.dc:
-            raise V2GFailedError(f"the car wants {wish.mode.upper()}, the EVSE offers the other (charge_mode)")
+            what = f"the car wants {wish.mode.upper()}, the EVSE offers the other (charge_mode)"
+            raise V2GFailedError(what, Reason.ChargingParametersNotAccepted)
         contract = self._contract()
         payment = choose(wish.payment, offered=self._v2g.offered, has_contract=contract is not None)
         log.info("the car pays by %s", payment)
@@ -201,8 +206,17 @@ class Hlc:
         self.tell()
         self._evse.publish_car_manufacturer(MANUFACTURERS.get(mac[:8].upper(), CarManufacturer.Unknown))
         self._evse.speaks(PROTOCOL)
+        if not self._settings.flag("autocharge_use_slac_instead_of_hlc"):
+            self._autocharge()
+
+    def _matched(self) -> None:
+        """SLAC tells the MAC address too, before the V2G session."""
+        if self._settings.flag("autocharge_use_slac_instead_of_hlc"):
+            self._autocharge()
+
+    def _autocharge(self) -> None:
         if self._settings.flag("enable_autocharge") and not self._machine.authorized:
-            value = IdToken(value="VID:" + mac.replace(":", ""), type=IdTokenType.MacAddress)
+            value = IdToken(value="VID:" + self._settings.evcc_id.replace(":", ""), type=IdTokenType.MacAddress)
             self._provide(ProvidedIdToken(id_token=value, authorization_type=AuthorizationType.Autocharge))
 
     async def _by_others(self) -> None:

@@ -85,7 +85,7 @@ class V2G:
     """The session between car and EVSE. `is_authorized` tells whether the EVSE's session is, by whatever token.
 
     `started(wish)`, `paused()` and `ended()` are called when a V2G session begins, sleeps and is over, `news()` when
-    Auth said something or the plug moved.
+    Auth said something or the plug moved, `matched()` when car and EVSE found each other (SLAC).
     """
 
     def __init__(self, offer: Offer, is_authorized: Callable[[], bool]) -> None:
@@ -97,6 +97,7 @@ class V2G:
         self.ended: Callable[[], None] = lambda: None
         self.news: Callable[[], None] = lambda: None
         self.paused: Callable[[], None] = lambda: None
+        self.matched: Callable[[], None] = lambda: None
         self.active = False
         """The car has asked for a session that is not over."""
         self.authorized = False
