@@ -105,7 +105,12 @@ class StatusNotifications:
     # --- reports that are always sent --------------------------------------------------------------------------------
 
     def reports(self) -> list[StatusReport]:
-        """Connectors 0, 1..N in that order, with the content they have now (boot; reconnect: libocpp 12.6)."""
+        """Connectors 0, 1..N in that order, with the content they have now (boot; reconnect: libocpp 12.6).
+
+        Changes that still wait to be told are in it; told after it, they would be older than what was said last.
+        """
+        for waiting in self._waiting.values():
+            waiting.clear()
         return [connector.full_report() for _, connector in sorted(self._connectors.items())]
 
     async def send_all(self, reports: list[StatusReport]) -> None:

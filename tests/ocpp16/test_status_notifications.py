@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from ocpp16 import ErrorInfo, UsageError
+from ocpp16 import ChargePoint, ErrorInfo, UsageError
 from ocpp16.messages import ChargePointErrorCode, ChargePointStatus
 from tests.support.ocpp16_station import START_OF_TIME, Station, settled
 
@@ -196,3 +197,30 @@ async def test_the_end_of_a_session_frees_the_connector() -> None:
         await station.charge_point.on_session_stopped(1, "session-1")
         await settled()
     assert station.csms.statuses(1) == ["Available", "Preparing", "Finishing", "Available"]
+
+
+@pytest.mark.parametrize("turns", range(0, 30, 3))
+async def test_the_reports_after_a_boot_are_not_followed_by_older_states(turns: int) -> None:
+    order = ["Available", "Preparing", "Charging", "SuspendedEV"]
+
+    async def session(point: ChargePoint) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await point.on_session_started(1, "s", "EVConnected")
+        await point.on_resume_charging(1)
+        await point.on_suspend_charging_ev(1)
+
+    async with Station() as station:
+        accepted = station.csms._default("BootNotification")
+
+        def answer(_payload: dict[str, Any]) -> object:
+            tasks.append(asyncio.create_task(session(station.charge_point)))
+            return accepted
+
+        tasks: list[asyncio.Task[None]] = []
+        station.csms.answers["BootNotification"] = answer
+        await station.boot()
+        await asyncio.gather(*tasks)
+        await settled()
+    places = [order.index(status) for status in station.csms.statuses(1)]
+    assert places == sorted(set(places)) and places[-1] == 3
