@@ -35,7 +35,7 @@ from ocpp16.ports import Clock, MessageLog, Randomness, Store
 from ocpp16.protocol_methods import ProtocolMethods
 from ocpp16.security_events import SECURITY_LOG_CLEARED, BootReason
 from ocpp16.settings import Settings, log_settings
-from ocpp16.store.sqlite import SqliteStore
+from ocpp16.store.sqlite import SqliteStore, database_file
 from ocpp16.system_clock import SystemClock, SystemRandomness
 from ocpp16.tasks import TaskOwner
 
@@ -110,7 +110,7 @@ class ChargePoint(Registration, EventHandlers, Information, ProtocolMethods):
     def _make_store(self, database_path: str | Path | None) -> Store:
         if database_path is None:
             raise UsageError("pass database_path, the folder of the database, or a store")
-        return SqliteStore(Path(database_path) / f"{self.configuration[keys.ChargePointId]}.db")
+        return SqliteStore(database_file(Path(database_path), self.configuration[keys.ChargePointId]))
 
     # --- life cycle (libocpp 2.2) ------------------------------------------------------------------------------------
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+import msgspec
+
 from ocpp16.availability import Availability
+from ocpp16.connector import cut
 from ocpp16.context import Context
 from ocpp16.messages import (
     AvailabilityType,
@@ -88,11 +91,12 @@ class Firmware:
         """The file name of the upload; empty answer where there is nothing to upload (or nobody to do it)."""
         rejected = GetLogResponse(status=LogStatusEnumType.Rejected)
         answer = await self._context.callbacks.ask("upload_diagnostics", request, default=rejected)
-        return Reply(GetDiagnosticsResponse(file_name=(answer.filename or "")[:255] or None))
+        return Reply(GetDiagnosticsResponse(file_name=cut(answer.filename, 255)))
 
     async def get_log(self, request: GetLogRequest) -> Reply:
         rejected = GetLogResponse(status=LogStatusEnumType.Rejected)
-        return Reply(await self._context.callbacks.ask("upload_logs", request, default=rejected))
+        answer = await self._context.callbacks.ask("upload_logs", request, default=rejected)
+        return Reply(msgspec.structs.replace(answer, filename=cut(answer.filename, 255)))
 
     async def update_firmware(self, request: UpdateFirmwareRequest) -> Reply:
         """UpdateFirmware.conf cannot refuse: a station that nobody can update says NotSupported."""

@@ -93,8 +93,10 @@ class Metering:
         self._write_meter_last(transaction)
         self._transactions.enforce_refusal(transaction)
 
-    def has_reading(self, connector: int) -> bool:
-        return self._readings.reading(connector) is not None
+    def can_trigger(self, connector: int) -> bool:
+        """Whether `trigger` has something to send: there is a reading, with a value that is wanted."""
+        wanted = self._context.configuration[keys.MeterValuesSampledData]
+        return self._value(connector, wanted, ReadingContext.Trigger) is not None
 
     def _write_meter_last(self, transaction: Transaction) -> None:
         metered = self._metered.get(transaction.session_id)

@@ -76,8 +76,10 @@ class Remote:
         return request.charging_profile is not None and self._context.profile_active("SmartCharging")
 
     async def _connectors(self, request: RemoteStartTransactionRequest) -> list[int]:
-        """The connectors the token is for; empty if there is none to use."""
+        """The connectors the token is for; empty if there is none to use, and for a tag that is none."""
         configuration = self._context.configuration
+        if not request.id_tag:
+            return []
         if request.connector_id is not None:
             wanted = [request.connector_id] if request.connector_id in self._context.connectors else []
             return wanted if await self._usable(wanted, request.id_tag) else []

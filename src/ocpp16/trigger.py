@@ -88,7 +88,7 @@ class Trigger:
             return _REJECTED, []
         connectors = everything if request.connector_id is None else [request.connector_id]
         if request.requested_message is _M.MeterValues:
-            connectors = [connector for connector in connectors if self._metering.has_reading(connector)]
+            connectors = [connector for connector in connectors if self._metering.can_trigger(connector)]
             return (_ACCEPTED if connectors else _REJECTED), connectors
         return _ACCEPTED, connectors
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import ocpp16
-from ocpp16 import ErrorInfo, NotSupportedError, UsageError
+from ocpp16 import ChargePoint, ErrorInfo, NotSupportedError, UsageError
 from ocpp16.messages import (
     AvailabilityType,
     ChangeAvailabilityRequest,
@@ -17,7 +17,7 @@ from ocpp16.messages import (
     ChargePointStatus,
     Reason,
 )
-from tests.support.ocpp16_station import START_OF_TIME, Station, measurement, settled
+from tests.support.ocpp16_station import START_OF_TIME, Station, configuration, measurement, settled
 
 pytestmark = pytest.mark.looptime
 
@@ -380,3 +380,10 @@ async def test_a_session_with_a_folder_has_its_messages_in_a_page_of_its_own(tmp
         await station.charge_point.on_session_stopped(1, "s")
         await settled()
     assert "StatusNotification" in (tmp_path / "session" / "ocpp.html").read_text()
+
+
+async def test_the_database_has_a_file_of_its_own_whatever_the_charge_point_is_called(tmp_path: Path) -> None:
+    made = ChargePoint(configuration(ChargePointId="DE/ABC 1"), database_path=tmp_path)
+    await made.open_transactions()
+    await made.close()
+    assert [file.name for file in tmp_path.iterdir() if file.suffix == ".db"] == ["DE%2FABC 1.db"]

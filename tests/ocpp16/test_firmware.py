@@ -33,6 +33,16 @@ async def test_diagnostics_and_logs_are_answered_by_their_callbacks() -> None:
     assert isinstance(station.asked_for("upload")[0][0], GetDiagnosticsRequest)
 
 
+async def test_a_file_name_that_is_too_long_is_cut_and_costs_no_answer() -> None:
+    async with Station() as station:
+        await station.boot()
+        answer = GetLogResponse(status=LogStatusEnumType.Accepted, filename="x" * 300)
+        station.charge_point.register_upload_diagnostics_callback(lambda _: answer)
+        station.charge_point.register_upload_logs_callback(lambda _: answer)
+        assert await station.csms.call("GetDiagnostics", {"location": "ftp://x"}) == {"fileName": "x" * 255}
+        assert await station.csms.call("GetLog", LOG) == {"status": "Accepted", "filename": "x" * 255}
+
+
 async def test_a_firmware_update_is_passed_on_before_its_answer_and_not_supported_without_a_callback() -> None:
     async with Station() as station:
         await station.boot()

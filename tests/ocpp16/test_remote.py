@@ -44,6 +44,13 @@ async def test_a_connector_that_does_not_exist_is_rejected(connector: int) -> No
     assert station.asked_for("provide_token") == []
 
 
+async def test_an_empty_tag_is_rejected() -> None:
+    async with Station() as station:
+        await station.boot()
+        for where in ({}, {"connectorId": 1}):
+            assert await station.csms.call("RemoteStartTransaction", {"idTag": "", **where}) == {"status": "Rejected"}
+
+
 async def test_without_a_connector_the_options_decide() -> None:
     async with Station(RejectRemoteStartTransactionWithoutConnectorId=True) as station:
         await station.boot()

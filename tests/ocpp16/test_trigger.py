@@ -59,6 +59,14 @@ async def test_status_and_meter_values_go_for_one_connector_or_for_all_that_can(
             assert await trigger(station, action, "StatusNotification", connector) == ("Rejected", [])
 
 
+@pytest.mark.parametrize("measurands", ["", "SoC"])
+async def test_meter_values_of_which_nothing_can_be_sent_are_rejected(measurands: str) -> None:
+    async with Station(MeterValuesSampledData=measurands) as station:
+        await station.boot()
+        await station.read_meter(500)
+        assert await trigger(station, "TriggerMessage", "MeterValues", 1) == ("Rejected", [])
+
+
 async def test_before_any_update_the_statuses_are_idle() -> None:
     async with Station() as station:
         await station.boot()

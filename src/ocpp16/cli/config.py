@@ -84,7 +84,7 @@ def _explain(options: argparse.Namespace) -> int:
     if explanation is None:
         _explain_other(configuration, options.key)
     else:
-        output.pairs(_rows(explanation))
+        output.pairs(_rows(explanation, configuration))
     if options.to is not None:
         status = asyncio.run(configuration_without_files(options).change(options.key, options.to))
         output.line(f"\nChangeConfiguration {options.key} = {options.to}: {status}")
@@ -103,7 +103,7 @@ def _merged(options: argparse.Namespace) -> dict[str, Any]:
     return merged
 
 
-def _rows(explanation: Explanation) -> list[tuple[str, object]]:
+def _rows(explanation: Explanation, configuration: Configuration) -> list[tuple[str, object]]:
     shown = "(not set)" if explanation.value is None else explanation.value
     return [
         ("Key", f"{explanation.section}.{explanation.name}"),
@@ -114,7 +114,7 @@ def _rows(explanation: Explanation) -> list[tuple[str, object]]:
         ("Set at", explanation.origin.time),
         ("Takes", explanation.expected),
         ("Access", explanation.access),
-        ("By the CSMS", by_csms(explanation)),
+        ("By the CSMS", by_csms(explanation, configuration)),
         ("In a file", f"{EFFECTS[Effect.RESTART]}; the user config goes before the base file"),
     ]
 
@@ -126,14 +126,17 @@ def _origin(explanation: Explanation) -> str:
     return f"{source} ({file})" if file is not None else str(source)
 
 
-def by_csms(explanation: Explanation) -> str:
+def by_csms(explanation: Explanation, configuration: Configuration) -> str:
     """What a ChangeConfiguration for this key would do, in words (libocpp 1.5, 1.7)."""
-    if explanation.value is None and explanation.access is Access.RW and explanation.name != keys.CpoName.name:
+    written = f"written to the user config, then {EFFECTS[explanation.effect]}"
+    if explanation.access is Access.WO:
+        return f"{written}; it can never be read"
+    entries = configuration.report([explanation.name]).configuration_key
+    if not entries and explanation.value is not None:
+        return f"NotSupported: the feature profile {explanation.section} is not active"
+    if not entries and explanation.access is Access.RW:
         return "NotSupported while no file sets the key"
-    if explanation.access is Access.RO:
-        return "Rejected: read-only"
-    hidden = "; it can never be read" if explanation.access is Access.WO else ""
-    return f"written to the user config, then {EFFECTS[explanation.effect]}{hidden}"
+    return written if entries and not entries[0].readonly else "Rejected: read-only"
 
 
 def _explain_other(configuration: Configuration, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from ocpp16.cli.config import EFFECTS
 from ocpp16.cli.main import main
 from ocpp16.configuration import Configuration, Effect, Source, keys
+from ocpp16.configuration.schemas import SHIPPED
 from tests.support.configurations import document as minimal
 
 
@@ -67,6 +69,30 @@ def test_a_key_that_no_file_sets_and_a_read_only_key_say_so(base: Path, capsys: 
     assert rows(capsys.readouterr().out)["By the CSMS"] == "NotSupported while no file sets the key"
     main(["config", "explain", "ChargePointId", "--config", str(base)])
     assert rows(capsys.readouterr().out)["By the CSMS"] == "Rejected: read-only"
+
+
+def test_a_key_of_a_profile_that_is_not_active_and_one_that_the_schema_file_opens_say_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = minimal()
+    content["LocalAuthListManagement"] = {
+        "LocalAuthListEnabled": True,
+        "LocalAuthListMaxLength": 1,
+        "SendLocalListMaxLength": 1,
+    }
+    file = tmp_path / "inactive.json"
+    file.write_text(json.dumps(content))
+    main(["config", "explain", "LocalAuthListEnabled", "--config", str(file), "--to", "false"])
+    out = capsys.readouterr().out
+    assert "NotSupported: the feature profile LocalAuthListManagement is not active" in out
+    assert "LocalAuthListEnabled = false: NotSupported" in out
+    schemas = tmp_path / "schemas"
+    shutil.copytree(SHIPPED, schemas)
+    internal = json.loads((schemas / "Internal.json").read_text())
+    internal["properties"]["CentralSystemURI"]["readOnly"] = False
+    (schemas / "Internal.json").write_text(json.dumps(internal))
+    main(["config", "explain", "CentralSystemURI", "--config", str(file), "--profile-schemas", str(schemas)])
+    assert "written to the user config" in rows(capsys.readouterr().out)["By the CSMS"]
 
 
 def test_the_authorization_key_is_never_shown(base: Path, user: Path, capfd: pytest.CaptureFixture[str]) -> None:
