@@ -57,7 +57,7 @@ ACCEPTED = [
     ("StopTxnSampledData", "Voltage,SoC"),
     ("ConnectorPhaseRotation", "0.RST,1.RST, 2.NotApplicable"), ("ConnectorPhaseRotation", "2.Unknown"),
     ("IgnoredProfilePurposesOffline", ""), ("IgnoredProfilePurposesOffline", "TxProfile,TxDefaultProfile"),
-    ("ConnectorEvseIds", "DE*ICE*E1,DE*ICE*E2"),
+    ("ConnectorEvseIds", "DE*ICE*E1,DE*ICE*E2"), ("ConnectorEvseIds", ",".join(["DE*ICE*E1"] * 5)),
     ("SeccLeafSubjectCountry", "NL"), ("SeccLeafSubjectCommonName", "y" * 64), ("CpoName", "ACME"),
     ("AuthorizationKey", "12345678"), ("authorizationkey", "x" * 40),
     ("TimeOffset", "-24:59"), ("TimeOffset", "2:0"),
