@@ -15,7 +15,8 @@ from everest.scenario.matching import differences
 MANY = 12
 """So many messages are told at most."""
 LONG = 200
-"""Longest line about one message."""
+"""Longest line about one message, but the nearest, which is told in full up to `NEAREST`."""
+NEAREST = 2000
 
 Fields = dict[str, Any]
 
@@ -47,7 +48,7 @@ def missing(
         if not wrong:
             wrong = "another step had it already" if id(near) in used else "it came before"
         text += f"; nearest: {wrong}"
-        details.append(f"nearest  {_line(near, began)}")
+        details.append(f"nearest  {_line(near, began, NEAREST)}")
     said = [_line(frame, began) for frame in calls[-MANY:]]
     more = f" (the last {MANY} of {len(calls)})" if len(calls) > MANY else ""
     details.append(f"the station has said since the last doing step{more}: {'' if said else 'nothing'}".rstrip())
@@ -64,10 +65,10 @@ def beside(action: str, fits: Fields) -> str:
     return f"{action} {shown(fits)}" if fits else action
 
 
-def shown(payload: Any) -> str:
+def shown(payload: Any, limit: int = LONG) -> str:
     """A payload in one line that is not too long."""
     text = json.dumps(payload, ensure_ascii=False)
-    return text if len(text) <= LONG else f"{text[:LONG]}..."
+    return text if len(text) <= limit else f"{text[:limit]}..."
 
 
 def stamp(seconds: float) -> str:
@@ -76,8 +77,8 @@ def stamp(seconds: float) -> str:
     return f"{int(minutes) // 60}:{int(minutes) % 60:02}:{rest:04.1f}"
 
 
-def _line(frame: Frame, began: float) -> str:
-    return f"{stamp(frame.time - began)}  {frame.action} {shown(frame.payload)}"
+def _line(frame: Frame, began: float, limit: int = LONG) -> str:
+    return f"{stamp(frame.time - began)}  {frame.action} {shown(frame.payload, limit)}"
 
 
 def _actions(calls: Sequence[Frame]) -> str:

@@ -1,0 +1,60 @@
+"""A station that says something wrong fails the scenarios: the verdict bites."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from everest.manager import paths
+from everest.scenario import reading
+from everest.scenario.csms import CentralSystem, Line
+from everest.scenario.run import play
+
+Fields = dict[str, Any]
+Change = Callable[[Fields], None]
+
+
+def put(**fields: Any) -> Change:
+    return lambda payload: payload.update(fields)
+
+
+def instead(field: str, old: Any, new: Any) -> Change:
+    return lambda payload: payload.update({field: new}) if payload.get(field) == old else None
+
+
+CASES: list[tuple[str, str, Change]] = [
+    ("plug_first", "StopTransaction", put(reason="Other")),
+    ("plug_first", "StopTransaction", put(meterStop=0)),
+    ("stop_by_card", "StopTransaction", put(idTag="SOMEBODY")),
+    ("stop_by_card", "StatusNotification", instead("status", "Finishing", "Available")),
+    ("unplug_while_charging", "StopTransaction", put(transactionId=99)),
+    ("remote_start_stop", "StartTransaction", put(connectorId=2)),
+    ("cert_cold_boot", "StatusNotification", put(errorCode="OtherError")),
+    ("reservation_used", "StartTransaction", put(reservationId=8)),
+    ("offline_session", "StartTransaction", put(timestamp="2027-01-01T00:00:00Z")),
+    ("fault_while_charging", "StatusNotification", instead("status", "Faulted", "Unavailable")),
+    ("cert_meter_values_sampled", "MeterValues", put(transactionId=5)),
+    ("cert_firmware", "FirmwareStatusNotification", instead("status", "Installing", "Downloaded")),
+]
+
+
+@pytest.mark.parametrize(("name", "action", "change"), CASES)
+def test_a_wrong_field_fails_the_scenario(
+    name: str, action: str, change: Change, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = CentralSystem.heard
+
+    def misheard(self: CentralSystem, line: Line, text: str) -> None:
+        message = json.loads(text)
+        if message[0] == 2 and message[2] == action:
+            change(message[3])
+        heard(self, line, json.dumps(message))
+
+    monkeypatch.setattr(CentralSystem, "heard", misheard)
+    file = paths.resolve().data_dir / "scenarios" / f"{name}.yaml"
+    outcome = play(reading.load(file), tmp_path, virtual=True)
+    assert [verdict.problem for verdict in outcome.verdicts if verdict.problem]
