@@ -219,9 +219,10 @@ class EvseManagerSim(Module):
         if bsp is not None and self.bsp_ac is not None:
             raise ApiError(f"module {self.info.id}: connect either bsp or bsp_ac, not both")
         board: Board
+        self.bus_board: BusBoard | None = None
         own_board = bsp is None and self.bsp_ac is None
         if bsp is not None:
-            board = BusBoard(bsp, self.controller)
+            board = self.bus_board = BusBoard(bsp, self.controller)
             self.queues.append(board.orders)
             bsp.on_capabilities(self._take_capabilities)
             bsp.on_request_stop_transaction(self._stop_requested)
@@ -399,6 +400,8 @@ class EvseManagerSim(Module):
             self.evse.publish_enforced_limits(budget)
             if budget.limits_root_side.total_power_W is not None:
                 self.topics.max_watt(budget.limits_root_side.total_power_W.value)
+        if self.bus_board is not None and not self.settings.dc:
+            self.bus_board.limit_current(limits.max_current)
         self.evse.publish_limits(limits)
         self.topics.max_current(limits.max_current)
 

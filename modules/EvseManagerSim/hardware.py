@@ -83,6 +83,7 @@ class BusBoard:
     def __init__(self, client: EvseBoardSupportClient, listener: BoardListener) -> None:
         self._client = client
         self._listener = listener
+        self._limit_A: float | None = None
         self.orders = OrderQueue()
         client.on_event(self._event)
         watch(client, listener)
@@ -106,6 +107,12 @@ class BusBoard:
 
     def set_phases(self, three_phases: bool) -> None:
         self.orders.put("phases", lambda: self._client.ac_switch_three_phases_while_charging(three_phases))
+
+    def limit_current(self, amps: float) -> None:
+        """What the board's own over current protection may go by: the offer, told when it is new."""
+        if amps != self._limit_A:
+            self._limit_A = amps
+            self.orders.put("over current limit", lambda: self._client.ac_set_overcurrent_limit_A(amps))
 
     async def _event(self, event: BspEvent) -> None:
         if event.event.value != "Disconnected":

@@ -146,7 +146,14 @@ async def test_a_fault_of_the_own_board_over_the_bus_stands_until_it_is_cleared(
 async def test_a_board_behind_evse_board_support_drives_a_session_and_its_errors_count() -> None:
     async with Charger(connections={"bsp": [BOARD]}) as charger:
         orders: list[tuple[str, Any]] = []
-        for command in ("enable", "pwm_on", "cp_state_X1", "cp_state_F", "allow_power_on"):
+        for command in (
+            "enable",
+            "pwm_on",
+            "cp_state_X1",
+            "cp_state_F",
+            "allow_power_on",
+            "ac_set_overcurrent_limit_A",
+        ):
             charger.answer(BOARD, command, lambda args, name=command: orders.append((name, args.get("value"))))
         await asyncio.sleep(1)
         for event in ("A", "B"):
@@ -159,6 +166,7 @@ async def test_a_board_behind_evse_board_support_drives_a_session_and_its_errors
         assert charger.kinds() == TO_CHARGING
         assert ("allow_power_on", {"allow_power_on": True, "reason": "FullPowerCharging"}) in orders
         assert dict(orders)["pwm_on"] == pytest.approx(32.0 / 0.6)
+        assert [value for name, value in orders if name == "ac_set_overcurrent_limit_A"] == [0.0, 32.0]
         charger.raise_error(BOARD, {"type": "evse_board_support/MREC8EmergencyStop", "severity": "High"})
         await asyncio.sleep(0.2)
         charger.publish(BOARD, "event", {"event": "PowerOff"})
@@ -180,7 +188,14 @@ async def test_a_board_behind_evse_board_support_drives_a_session_and_its_errors
 )
 async def test_the_cable_in_a_socket_limits_the_offer(connector: str, ampacity: str, offered: float) -> None:
     async with Charger(connections={"bsp": [BOARD]}) as charger:
-        for command in ("enable", "pwm_on", "cp_state_X1", "cp_state_F", "allow_power_on"):
+        for command in (
+            "enable",
+            "pwm_on",
+            "cp_state_X1",
+            "cp_state_F",
+            "allow_power_on",
+            "ac_set_overcurrent_limit_A",
+        ):
             charger.answer(BOARD, command, lambda args: None)
         capabilities = {**CAPABILITIES_AC, "max_current_A_import": 32.0, "supports_cp_state_E": False}
         charger.publish(BOARD, "capabilities", {**capabilities, "connector_type": connector})
