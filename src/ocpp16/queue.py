@@ -191,14 +191,14 @@ def after_failure(
     """The message as it goes back to its queue after the CSMS failed to process it; None if it is given up.
 
     Failed to process means: no answer on an open connection, or a CALLERROR. A lost connection does not come here
-    (DEPARTURE 25). The wait counts from the time the message was due or sent, whichever is later, so that a message
-    that was offline for long does not use up its attempts in one go.
+    (DEPARTURE 25). The wait counts from the send, so that neither a message that was offline for long nor a wall clock
+    that was set back uses up the attempts in one go.
     """
     message = waiting.message
     attempts = message.attempts + 1
     if not waiting.is_boot and (not waiting.persistent or attempts >= attempts_allowed):
         return None
-    due = max(message.timestamp, sent_at) + _retry_wait(message, attempts, retry_interval)
+    due = sent_at + _retry_wait(message, attempts, retry_interval)
     return msgspec.structs.replace(message, attempts=attempts, timestamp=due)
 
 

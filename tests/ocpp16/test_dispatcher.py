@@ -591,6 +591,19 @@ async def test_a_wall_clock_that_is_set_back_does_not_hold_up_a_repetition(bench
     await bench.next("StopTransaction", within=60)
 
 
+async def test_a_wall_clock_that_is_set_back_does_not_use_up_the_attempts_in_one_go() -> None:
+    bench = await opened(transaction_message_attempts=4)
+    await bench.online()
+    await bench.dispatcher.enqueue(stop_transaction())
+    bench.refuse(await bench.next("StopTransaction"))
+    bench.clock.set(START - timedelta(days=1000))
+    again = await bench.next("StopTransaction", within=60)
+    bench.refuse(again)
+    third = await bench.next("StopTransaction", within=60)
+    assert third.time - again.time == 20
+    await bench.dispatcher.close()
+
+
 async def test_a_refused_normal_message_is_dropped_and_its_hook_told(bench: Bench) -> None:
     await bench.online()
     await bench.dispatcher.enqueue(status())
