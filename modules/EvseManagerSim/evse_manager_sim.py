@@ -39,6 +39,7 @@ from .board import SimulatedBoard
 from .car import Car
 from .chance import Dice, Noise, session_id
 from .controller import Controller
+from .cross_boot import PlugMemory
 from .dc_meter import DcMeter
 from .energy import PERIOD_S, Energy
 from .evse import EvseManager
@@ -91,7 +92,8 @@ class EvseManagerSim(Module):
         self.controller = Controller(self.machine, self._fault_book())
         self.v2g = V2G(self.settings.offer(), lambda: self.machine.authorized)
         store = self.optional_connection("store", KvsClient)
-        register: Register = FileRegister(Path.cwd()) if store is None else KvsRegister(store)
+        self.register: Register = FileRegister(Path.cwd()) if store is None else KvsRegister(store)
+        register = self.register
         self.metering = Metering(self._meter(), register, f"{self.info.id}_meter", self.clock, self._publish_reading)
         self.signer = self._signer()
         simulated = SimulatedBilling(self.metering, self.signer, register, f"{self.info.id}_meter")
@@ -245,6 +247,7 @@ class EvseManagerSim(Module):
             (self.board_ac, self.board_face, self.rcd),
             self.controller if own_board else None,
             self._offered_W,
+            PlugMemory(self.register if self.settings.flag("keep_cross_boot_plugin_state") else None, self.info.id),
         )
         self.provide("car_simulator", self.simulator.car_face)
         self.provide("ev_manager", self.simulator.ev_face)

@@ -341,7 +341,8 @@ class Hlc:
             info.maximum_voltage_limit = settings.number("ac_nominal_voltage")
         if known.departure_time is None and self._wish is not None:
             known.departure_time = self._departure(self._wish.departure_s)
-            known.remaining_energy_needed = self._wish.amount_Wh
+            amount = self._wish.amount_Wh
+            known.remaining_energy_needed = self._settings.number("e_amount") if amount is None else amount
         info.departure_time = known.departure_time
         info.remaining_energy_needed = known.remaining_energy_needed
         return info

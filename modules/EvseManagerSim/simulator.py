@@ -19,6 +19,7 @@ from everest.contracts.types.evse_manager import EVInfo
 from .board import RCD_LIMIT_MA, BoardReport, SimulatedBoard
 from .car import TICK_S, Car
 from .commands import CommandSyntaxError
+from .cross_boot import PlugMemory
 from .dc_meter import DcMeter
 from .derate import DcDerate, PlugTemperature
 from .faces import BoardSupportAC, ErrorFaces, EvseBoardSupport, Rcd
@@ -86,6 +87,7 @@ class Simulator:
         faces: tuple[BoardSupportAC, EvseBoardSupport, Rcd],
         listener: BoardListener | None,
         offered_W: Callable[[], float],
+        memory: PlugMemory,
     ) -> None:
         self.car = car
         self._settings = settings
@@ -95,6 +97,7 @@ class Simulator:
         self._board_ac, self._board_face, self._rcd = faces
         self._listener = listener
         self._offered_W = offered_W
+        self._memory = memory
         self.car_face = CarSimulatorFace(self)
         self.ev_face = EvManagerFace()
         self.derate = DcDerate(dc=settings.dc)
@@ -121,6 +124,7 @@ class Simulator:
         """carsim/cmd/execute_charging_session."""
         try:
             self.car.execute(payload)
+            self._memory.commands(payload)
         except CommandSyntaxError as error:
             log.error("carsim/cmd/execute_charging_session refused: %s", error)
 
@@ -128,6 +132,7 @@ class Simulator:
         """carsim/cmd/modify_charging_session."""
         try:
             self.car.modify(payload)
+            self._memory.commands(payload)
         except CommandSyntaxError as error:
             log.error("carsim/cmd/modify_charging_session refused: %s", error)
 
@@ -149,6 +154,9 @@ class Simulator:
             self.enable("true")
             if self._settings.flag("auto_exec"):
                 self.execute(self._settings.text("auto_exec_commands"))
+        if (command := await self._memory.recall()) is not None:
+            log.info("a car was plugged in before the restart; it is plugged in again")
+            self.modify(command)
         async for now in ticks(TICK_S):
             await self.step(now)
 
@@ -160,6 +168,7 @@ class Simulator:
             self.execute(self._settings.text("auto_exec_commands"))
         seen = self._board.car_pilot
         reports = self._board.step(self.car)
+        await self._memory.plugged(self._board.car_pilot != "A")
         self._load_meter(now)
         if seen == "A" != self._board.car_pilot:
             await self._plugged_in()

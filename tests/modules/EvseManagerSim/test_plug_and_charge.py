@@ -396,6 +396,21 @@ async def test_a_car_that_wants_what_the_evse_is_not_for_gets_nothing() -> None:
         assert [failure["reason"] for failure in charger.failures()] == ["ChargingParametersNotAccepted"]
 
 
+async def test_a_dc_car_pays_by_contract_and_tells_its_state_of_charge() -> None:
+    async with Charger(charge_mode="DC", e_amount=12000, noise=False) as charger:
+        await asyncio.sleep(1)
+        charger.car("sleep 1;iso_wait_slac_matched;iso_start_v2g_session DC contract;iso_wait_pwr_ready;sleep 60")
+        await asyncio.sleep(4)
+        (provided,) = charger.published("token_provider", "provided_token")
+        await charger.swipe(provided)
+        await asyncio.sleep(5)
+        assert charger.kinds() == TO_CHARGING
+        info = charger.published("evse", "ev_info")[-1]
+        assert info["soc"] >= 30.0
+        assert info["remaining_energy_needed"] == 12000.0
+        assert info["departure_time"].startswith("2026-01-06T10:00")
+
+
 async def test_what_is_offered_is_named_at_the_start() -> None:
     async with Iso() as charger:
         await asyncio.sleep(1)

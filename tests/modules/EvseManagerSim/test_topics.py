@@ -217,3 +217,20 @@ async def test_legacy_topics_only_on_demand() -> None:
     async with Charger() as charger:
         await asyncio.sleep(1)
         assert not charger._externals["/external/powermeter/vrmsL1"]
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+async def test_a_car_is_plugged_in_again_after_a_restart_where_configured(keeps: bool) -> None:
+    store: dict[str, object] = {}
+    async with Charger(store=store, keep_cross_boot_plugin_state=keeps) as charger:
+        await charger.charge(2)
+    assert ("EvManager_evse_manager_1_simulated_already_plugged_in" in store) is keeps
+    async with Charger(store=store, keep_cross_boot_plugin_state=keeps) as again:
+        await asyncio.sleep(4)
+        assert again.kinds()[-2:] == (
+            ["SessionStarted", "AuthRequired"] if keeps else ["TransactionFinished", "Enabled"]
+        )
+        await again.unplug()
+    async with Charger(store=store, keep_cross_boot_plugin_state=keeps) as last:
+        await asyncio.sleep(4)
+        assert last.kinds() == []
