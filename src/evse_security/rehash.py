@@ -6,11 +6,13 @@ Lives here: the subject hash (SHA-1 over the canonical form of the name, first f
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 from cryptography.x509 import Certificate, Name, NameAttribute
 from cryptography.x509.name import _ASN1Type
 
+_LINK = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 _TEXT = {
     _ASN1Type.UTF8String,
     _ASN1Type.BMPString,
@@ -60,18 +62,19 @@ def subject_hash(name: Name) -> str:
 
 
 def link(folder: Path, certificates: dict[Path, list[Certificate]]) -> None:
-    """Make `<hash>.<n>` links to the files of a folder; links that lead nowhere any more are removed. Errors:
-    `OSError`.
+    """Make `<hash>.<n>` links to the files of a folder; links of that form that lead nowhere any more are removed.
+
+    What is no such link is somebody else's and stays. Errors: `OSError`.
     """
     wanted: dict[str, Path] = {}
     for path, found in certificates.items():
         for certificate in found:
             stem, number = subject_hash(certificate.subject), 0
-            while f"{stem}.{number}" in wanted:
+            while (name := f"{stem}.{number}") in wanted or _is_a_file(folder / name):
                 number += 1
-            wanted[f"{stem}.{number}"] = path
+            wanted[name] = path
     for old in folder.iterdir():
-        if old.is_symlink() and len(old.stem) == 8 and wanted.get(old.name) is None:
+        if old.is_symlink() and _LINK.fullmatch(old.name) and old.name not in wanted:
             old.unlink()
     for name, path in wanted.items():
         place = folder / name
@@ -79,3 +82,7 @@ def link(folder: Path, certificates: dict[Path, list[Certificate]]) -> None:
             continue
         place.unlink(missing_ok=True)
         place.symlink_to(path.name)
+
+
+def _is_a_file(path: Path) -> bool:
+    return path.exists() and not path.is_symlink()

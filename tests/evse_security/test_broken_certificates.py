@@ -1,4 +1,4 @@
-"""Certificates with one byte changed, at every place: each command still answers with a status of the contract."""
+"""Certificates with one byte changed, at every place that is signed: each command still answers with a status of the contract."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ V2G = LeafCertificateType.V2G
 
 
 def variants(issued: Issued, mask: int) -> list[str]:
-    """The certificate's PEM text with the bits of `mask` turned over in each byte in turn."""
+    """The certificate's PEM text with the bits of `mask` turned over in turn in each byte of what is signed."""
     whole = issued.certificate.public_bytes(Encoding.DER)
     found = []
-    for place in range(len(whole)):
+    signed = issued.certificate.tbs_certificate_bytes
+    for place in range(whole.index(signed) + len(signed)):
         changed = whole[:place] + bytes([whole[place] ^ mask]) + whole[place + 1 :]
         body = base64.encodebytes(changed).decode()
         found.append(f"-----BEGIN CERTIFICATE-----\n{body}-----END CERTIFICATE-----\n")

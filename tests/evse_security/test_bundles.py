@@ -149,6 +149,21 @@ def test_hash_links_are_those_of_openssl(make_store: Store, folder: Path, pki: P
 # --- hash data
 
 
+def test_hash_links_leave_what_is_somebody_elses(make_store: Store, folder: Path, pki: Pki) -> None:
+    bundle = folder / "v2g"
+    store = make_store(v2g_ca_bundle="v2g")
+    (folder / "elsewhere").write_text(pki.root.pem)
+    (bundle / "rootca01.pem").symlink_to(folder / "elsewhere")
+    assert store.get_verify_location(V2G) == str(bundle)
+    [link] = [path for path in bundle.iterdir() if path.name.endswith(".0")]
+    link.unlink()
+    link.write_text("a file of this name")
+    assert store.get_verify_location(V2G) == str(bundle)
+    assert link.read_text() == "a file of this name"
+    assert link.with_suffix(".1").resolve() == folder / "elsewhere"
+    assert (bundle / "rootca01.pem").is_symlink()
+
+
 def test_hash_data_are_taken_from_the_issuer(pki: Pki) -> None:
     data = hash_data(pki.sub1.certificate, pki.root.certificate)
     point = pki.root.key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
