@@ -91,6 +91,7 @@ async def test_0_is_an_ordinary_transaction_id() -> None:
     assert [p["transactionId"] for p in station.csms.requests("MeterValues")] == [0]
     assert [p["transactionId"] for p in station.csms.requests("StopTransaction")] == [0]
     assert station.asked_for("stop_transaction") == [[1, Reason.Remote]]
+    assert station.asked_for("transaction_stopped") == [[1, "session-1", 0]]
 
 
 async def test_the_parent_of_the_tag_is_kept_with_the_transaction() -> None:
