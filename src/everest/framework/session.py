@@ -91,6 +91,13 @@ def _start_logging(label: str, log_config: Path) -> None:
     log.configure(label, log_config)
 
 
+_TYPES: dict[str, type] = {
+    **dict.fromkeys(("mqtt_everest_prefix", "mqtt_external_prefix", "mqtt_broker_host", "mqtt_broker_socket_path"), str),
+    "logging_config_file": str,
+    "mqtt_broker_port": int,
+}
+"""The settings that a session looks at."""
+
 # --- from a configuration file ---------------------------------------------------------------------------------------
 
 
@@ -102,6 +109,9 @@ def _from_configuration(prefix: Path, config_file: Path, environ: Mapping[str, s
         raise RuntimeError(f"the configuration cannot be read: {error}") from None
     section = data.get("settings") if isinstance(data, dict) else None
     settings: dict[str, Any] = section if isinstance(section, dict) else {}
+    for name, kind in _TYPES.items():
+        if name in settings and type(settings[name]) is not kind:
+            raise RuntimeError(f"{config_file}: settings.{name} is {settings[name]!r}, but has to be {kind.__name__}")
     base = Path("/etc/everest") if prefix == Path("/usr") else prefix / "etc" / "everest"
     log_config = prefix / settings.get("logging_config_file", base / "default_logging.cfg")
     _start_logging(os.environ.get("EV_MODULE", "everest"), log_config)

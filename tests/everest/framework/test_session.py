@@ -136,6 +136,9 @@ def test_a_harness_without_settings_gets_the_defaults(tmp_path: Path, environmen
         ("{mqtt_broker_host: a, mqtt_broker_socket_path: /b}", "a broker socket"),
         ("{mqtt_everest_prefix: a, mqtt_external_prefix: a/}", "are both 'a/'"),
         ("{logging_config_file: nowhere.ini}", r"nowhere\.ini does not exist"),
+        ("{mqtt_broker_port: soon}", "settings.mqtt_broker_port is 'soon', but has to be int"),
+        ("{mqtt_everest_prefix: 5}", "settings.mqtt_everest_prefix is 5, but has to be str"),
+        ("{logging_config_file: 5}", "settings.logging_config_file is 5"),
         ("[", "cannot be read"),
     ],
 )
