@@ -1,4 +1,4 @@
-"""Certificates with one byte changed, wherever it is signed: each command still answers with a status of the contract."""
+"""Certificates with one byte changed, wherever it is signed: each command still answers with a status it may have."""
 
 from __future__ import annotations
 
