@@ -92,7 +92,9 @@ def _start_logging(label: str, log_config: Path) -> None:
 
 
 _TYPES: dict[str, type] = {
-    **dict.fromkeys(("mqtt_everest_prefix", "mqtt_external_prefix", "mqtt_broker_host", "mqtt_broker_socket_path"), str),
+    **dict.fromkeys(
+        ("mqtt_everest_prefix", "mqtt_external_prefix", "mqtt_broker_host", "mqtt_broker_socket_path"), str
+    ),
     "logging_config_file": str,
     "mqtt_broker_port": int,
 }
