@@ -336,10 +336,14 @@ async def test_stop_and_restart_by_command(tmp_path: Path, csms: CentralSystem) 
     assert [s["connected"] for s in bench.bus.published("ocpp_generic", "connection_status")][:3] == [True, False, True]
 
 
-async def test_the_connection_is_told_with_all_its_members(tmp_path: Path, csms: CentralSystem) -> None:
+async def test_the_connection_is_told_with_all_its_members_also_when_there_is_none(
+    tmp_path: Path, csms: CentralSystem
+) -> None:
     async with OcppBench(tmp_path, csms) as bench:
         status = await bench.bus.next("ocpp_generic", "connection_status")
         connected = await bench.bus.next("main", "is_connected")
+        assert await bench.bus.call("ocpp_generic", "stop") is True
+        ended = await bench.bus.next("ocpp_generic", "connection_status")
     assert connected is True
     assert status == {
         "connected": True,
@@ -351,6 +355,7 @@ async def test_the_connection_is_told_with_all_its_members(tmp_path: Path, csms:
         "ocpp_transport": "JSON",
         "ocpp_version": "1.6",
     }
+    assert ended == {**status, "connected": False}
 
 
 async def test_the_websocket_is_switched_off_and_on_by_topic(tmp_path: Path, csms: CentralSystem) -> None:

@@ -46,10 +46,10 @@ async def test_diagnostics_are_a_log_upload_without_a_request_id(bench: OcppBenc
 
 
 async def test_a_log_is_an_upload_with_type_and_request_id(bench: OcppBench, csms: CentralSystem) -> None:
-    bench.answer("system/main", "upload_logs", {"upload_logs_status": "AcceptedCanceled", "file_name": "log.zip"})
+    bench.answer("system/main", "upload_logs", {"upload_logs_status": "AcceptedCanceled", "file_name": "y" * 300})
     log = {"remote_location": "ftp://host/", "oldest_timestamp": LATER}
     answer = await csms.call(call.GetLog(log=log, log_type="SecurityLog", request_id=0))
-    assert (answer.status, answer.filename) == ("AcceptedCanceled", "log.zip")
+    assert (answer.status, answer.filename) == ("AcceptedCanceled", "y" * 255)
     assert await bench.bus.next_call("system/main", "upload_logs") == {
         "upload_logs_request": {
             "location": "ftp://host/",
