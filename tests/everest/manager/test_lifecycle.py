@@ -208,6 +208,29 @@ async def test_graceful_stop_in_time_is_clean(stage: Callable) -> None:
         assert scene.actors.signals == []
 
 
+async def test_a_stop_is_clean_only_if_every_module_ends_with_status_0(stage: Callable) -> None:
+    async with stage(graceful_shutdown=True) as scene:
+        await scene.started()
+        scene.life.interrupt()
+        await asyncio.sleep(1)
+        scene.actors.end("one", 0)
+        scene.actors.end("two", 1)
+        assert await scene.ended() == 0
+        assert scene.lines[-2:] == ["MANAGER_SHUTDOWN_FINALIZING", "MANAGER_EXITING"]
+
+
+async def test_a_stop_by_sigterm_is_clean_if_every_module_ends_with_status_0(stage: Callable) -> None:
+    async with stage() as scene:
+        scene.actors.stubborn |= {"one", "two"}
+        await scene.started()
+        scene.life.interrupt()
+        await asyncio.sleep(1)
+        for module_id in ("one", "two"):
+            scene.actors.end(module_id, 0)
+        assert await scene.ended() == 0
+        assert scene.lines[-3:] == ["MANAGER_SHUTDOWN_FINALIZING", "ALL_MODULES_STOPPED_CLEAN", "MANAGER_EXITING"]
+
+
 async def test_graceful_stop_with_stragglers_ends_them_after_five_seconds(stage: Callable) -> None:
     async with stage(graceful_shutdown=True) as scene:
         await scene.started()
@@ -256,12 +279,18 @@ async def test_any_exit_of_a_module_is_a_crash_and_ends_the_stack(
         assert said == [f"module one:Demo ended by itself (exit status {status}): stopping all modules"]
 
 
-async def test_the_last_module_crashes_without_force(stage: Callable) -> None:
+@pytest.mark.parametrize("status", [0, 1])
+async def test_the_last_module_crashes_without_force_and_never_clean(stage: Callable, status: int) -> None:
     async with stage("{one: {module: Demo}}") as scene:
         await scene.started()
-        scene.actors.end("one", 1)
+        scene.actors.end("one", status)
         assert await scene.ended() == 1
-        assert "MANAGER_FORCE_TERMINATING" not in scene.lines
+        assert scene.lines[4:] == [
+            "MANAGER_SHUTDOWN_REQUESTED",
+            "MANAGER_CRASH_SHUTDOWN_IN_PROGRESS",
+            "MANAGER_SHUTDOWN_FINALIZING",
+            "MANAGER_EXITING",
+        ]
 
 
 async def test_a_crash_before_ready_ends_the_start(stage: Callable) -> None:
