@@ -176,8 +176,8 @@ class _Player:
             clock=self._clock,
             global_ready=False,
         )
-        bench.broker.watch(self._message)
         bench.broker.publish(RECORDING, b"true", retain=True)
+        bench.broker.watch(self._message)
         for (peer, command), answers in self._world.answers.items():
             bench.answer(peer, command, _replaying(answers))
         return bench

@@ -26,6 +26,13 @@ def test_a_replay_that_says_the_same_ends_with_status_0(capsys: pytest.CaptureFi
     assert "equal: " in capsys.readouterr().out
 
 
+def test_a_replay_says_nothing_but_its_result() -> None:
+    words = [sys.executable, "-m", "everest.trace", "replay", str(SESSION), "--into", "OCPP", "--set", CONFIG]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=100, check=False)
+    assert done.stderr == ""
+    assert done.stdout.count("\n") == 1
+
+
 def test_a_replay_that_says_something_else_shows_the_difference_and_ends_with_status_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
