@@ -10,8 +10,6 @@ from collections.abc import Awaitable, Callable
 from logging import getLogger
 from pathlib import Path
 
-import msgspec
-
 from everest.contracts.interfaces.ac_rcd import AcRcdClient
 from everest.contracts.interfaces.board_support_AC import BoardSupportACClient
 from everest.contracts.interfaces.connector_lock import ConnectorLockClient
@@ -24,15 +22,13 @@ from everest.contracts.types.authorization import AuthorizationType, IdToken, Id
 from everest.contracts.types.board_support_common import ProximityPilot, ProximityPilotAmpacity
 from everest.contracts.types.energy import EnforcedLimits
 from everest.contracts.types.evse_board_support import (
-    HardwareCapabilities,
-    HardwareCapabilitiesConnectorType,
     Telemetry,
 )
-from everest.contracts.types.evse_manager import EnableDisableSource, EVInfo, Limits, StopTransactionRequest
+from everest.contracts.types.evse_manager import EnableDisableSource, EVInfo, Limits
 from everest.contracts.types.evse_manager import EnableDisableSourceEnableSource as EnableSource
 from everest.contracts.types.evse_manager import EnableDisableSourceEnableState as EnableState
 from everest.contracts.types.powermeter import Powermeter
-from everest.runtime import ApiError, CommandError, Module, ModuleContext, Severity
+from everest.runtime import Module, ModuleContext, Severity
 
 from .billing import Billing, BusMeter, SimulatedBilling
 from .board import SimulatedBoard
@@ -45,12 +41,13 @@ from .energy import PERIOD_S, Energy
 from .evse import EvseManager
 from .faces import BoardSupportAC, ConnectorLock, ErrorFaces, EvseBoardSupport, PowermeterFace, Rcd
 from .faults import FaultBook, OverCurrentWatch
-from .hardware import Board, BusBoard, BusBoardAC, BusLock, Lock, OrderQueue, watch
+from .hardware import BusLock, Lock, OrderQueue, watch
 from .hlc import Hlc
 from .meter import Meter, highest_current
 from .metering import Metering
 from .pace import ticks
 from .random_delay import RandomDelay
+from .real_board import RealBoard
 from .register import FileRegister, KvsRegister, Register
 from .session import SessionMachine
 from .settings import Settings, hardware_of
@@ -67,12 +64,6 @@ PayloadHandler = Callable[[str], Awaitable[None] | None]
 
 METER_PERIOD_S = 0.5
 OVER_CURRENT = "evse_manager/MREC4OverCurrentFailure"
-CABLES_A = {
-    ProximityPilotAmpacity.A_13: 13.0,
-    ProximityPilotAmpacity.A_20: 20.0,
-    ProximityPilotAmpacity.A_32: 32.0,
-    ProximityPilotAmpacity.A_63_3ph_70_1ph: 63.0,
-}
 WITHOUT_EFFECT = ("slac", "hlc", "imd", "over_voltage_monitor", "powersupply_DC")
 """Requirements that EVerest configurations connect and that are not used here."""
 
@@ -114,7 +105,6 @@ class EvseManagerSim(Module):
         self.evse.session_log.tell = self.topics.hlc_log
         self.provide("evse", self.evse)
         self._provide_energy()
-        self.socket = False
         self._connect_board()
         self._provide_hlc()
         self._watch_others(context)
@@ -216,28 +206,21 @@ class EvseManagerSim(Module):
 
     def _connect_board(self) -> None:
         """A real board over `bsp` or `bsp_ac` drives the session instead of the simulated one."""
-        bsp = self.optional_connection("bsp", EvseBoardSupportClient)
-        self.bsp_ac = self.optional_connection("bsp_ac", BoardSupportACClient)
-        if bsp is not None and self.bsp_ac is not None:
-            raise ApiError(f"module {self.info.id}: connect either bsp or bsp_ac, not both")
-        board: Board
-        self.bus_board: BusBoard | None = None
-        own_board = bsp is None and self.bsp_ac is None
-        if bsp is not None:
-            board = self.bus_board = BusBoard(bsp, self.controller)
-            self.queues.append(board.orders)
-            bsp.on_capabilities(self._take_capabilities)
-            bsp.on_request_stop_transaction(self._stop_requested)
-            bsp.on_ac_pp_ampacity(self._take_cable)
-            bsp.on_ac_nr_of_phases_available(self.energy.use_phases)
-            bsp.on_telemetry(self._take_telemetry)
-        elif self.bsp_ac is not None:
-            board = BusBoardAC(self.bsp_ac, self.controller)
-            self.queues.append(board.orders)
-            board.set_up(has_ventilation=self.settings.flag("has_ventilation"))
-        else:
-            board = SimulatedLink(self.board)
-        self.controller.attach(board, self.evse)
+        self.real_board = RealBoard(
+            self.settings,
+            (
+                self.optional_connection("bsp", EvseBoardSupportClient),
+                self.optional_connection("bsp_ac", BoardSupportACClient),
+            ),
+            self.controller,
+            self.evse,
+            self.energy,
+            self._tell_health,
+        )
+        link = self.real_board.link
+        if link is not None:
+            self.queues.append(link.orders)
+        self.controller.attach(link or SimulatedLink(self.board), self.evse)
         self.simulator = Simulator(
             self.settings,
             self.car,
@@ -245,7 +228,7 @@ class EvseManagerSim(Module):
             self.metering,
             ErrorFaces(self.board_ac, self.board_face, self.rcd, self.lock, self.powermeter),
             (self.board_ac, self.board_face, self.rcd),
-            self.controller if own_board else None,
+            self.controller if link is None else None,
             self._offered_W,
             PlugMemory(self.register if self.settings.flag("keep_cross_boot_plugin_state") else None, self.info.id),
         )
@@ -299,9 +282,8 @@ class EvseManagerSim(Module):
         self.board_face.publish_ac_pp_ampacity(ProximityPilot(ampacity=ProximityPilotAmpacity.A_32))
         self.board_face.publish_ac_nr_of_phases_available(3)
         self.board_ac.publish_nr_of_phases_available(3)
-        if self.bsp_ac is not None:
-            await self._ask_capabilities(self.bsp_ac)
-        elif self.simulator.drives_session:
+        await self.real_board.announce()
+        if self.simulator.drives_session:
             self.evse.publish_hw_capabilities(self.capabilities)
         self.energy.announce()
 
@@ -354,8 +336,8 @@ class EvseManagerSim(Module):
         async for now in ticks(METER_PERIOD_S):
             reading = await self.metering.take()
             telemetry = self.simulator.publish_telemetry()
-            self.evse.publish_telemetry(telemetry)
-            self.topics.telemetry(telemetry)
+            if self.simulator.drives_session:
+                self._tell_health(telemetry)
             if self.settings.flag("legacy_topics"):
                 self.topics.legacy(reading, telemetry.evse_temperature_C)
             amps = highest_current(reading if self.bus_meter is None else self.bus_meter.latest)
@@ -403,8 +385,7 @@ class EvseManagerSim(Module):
             self.evse.publish_enforced_limits(budget)
             if budget.limits_root_side.total_power_W is not None:
                 self.topics.max_watt(budget.limits_root_side.total_power_W.value)
-        if self.bus_board is not None and not self.settings.dc:
-            self.bus_board.limit_current(limits.max_current)
+        self.real_board.limit_current(limits.max_current)
         self.evse.publish_limits(limits)
         self.topics.max_current(limits.max_current)
 
@@ -436,30 +417,9 @@ class EvseManagerSim(Module):
         self.machine.allow_three_phases(operator=payload.strip() == "true")
         self.controller.wake()
 
-    async def _ask_capabilities(self, board: BoardSupportACClient) -> None:
-        """A board_support_AC board names neither its connector nor state E: these stay as configured here."""
-        try:
-            known = await board.get_hw_capabilities()
-        except CommandError as error:
-            log.error("the board of bsp_ac does not tell its capabilities (%r); the configured ones are used", error)
-            self.evse.publish_hw_capabilities(self.capabilities)
-            return
-        self._take_capabilities(msgspec.structs.replace(self.capabilities, **msgspec.structs.asdict(known)))
-
-    def _take_cable(self, cable: ProximityPilot) -> None:
-        """The cable of a socket limits the current (station 2.9); a fixed one is the board's own business."""
-        self.energy.plug_cable(CABLES_A.get(cable.ampacity) if self.socket else None)
-
-    def _take_capabilities(self, capabilities: HardwareCapabilities) -> None:
-        self.socket = capabilities.connector_type is HardwareCapabilitiesConnectorType.IEC62196Type2Socket
-        self.energy.hardware = hardware_of(capabilities, self.settings.number("ac_nominal_voltage"))
-        self.evse.publish_hw_capabilities(capabilities)
-        self.energy.publish_limits(with_uuid=self.energy.started)
-
-    def _take_telemetry(self, telemetry: Telemetry) -> None:
-        """A real board that measures its plug."""
+    def _tell_health(self, telemetry: Telemetry) -> None:
+        """Telemetry of the board that drives the session."""
+        self.evse.publish_telemetry(telemetry)
+        self.topics.telemetry(telemetry)
         if telemetry.plug_temperature_C is not None:
             self.simulator.derate.publish_plug_temperature_C(telemetry.plug_temperature_C)
-
-    async def _stop_requested(self, request: StopTransactionRequest) -> None:
-        await self.evse.stop_transaction(request)

@@ -208,6 +208,43 @@ async def test_the_cable_in_a_socket_limits_the_offer(connector: str, ampacity: 
         assert enforced["ac_max_current_A"]["value"] == offered
 
 
+HEALTH = {"fan_rpm": 900.0, "supply_voltage_12V": 12.5, "supply_voltage_minus_12V": -12.5, "relais_on": True}
+
+
+async def test_a_real_board_s_health_is_told_and_the_simulated_one_s_is_not() -> None:
+    async with Charger(connections={"bsp": [BOARD]}) as charger:
+        for command in (
+            "enable",
+            "pwm_on",
+            "cp_state_X1",
+            "cp_state_F",
+            "allow_power_on",
+            "ac_set_overcurrent_limit_A",
+        ):
+            charger.answer(BOARD, command, lambda args: None)
+        await asyncio.sleep(2)
+        assert charger.published("evse", "telemetry") == []
+        charger.publish(BOARD, "telemetry", {**HEALTH, "evse_temperature_C": 40.0, "plug_temperature_C": 61.5})
+        await asyncio.sleep(0.2)
+        assert charger.published("evse", "telemetry")[-1] == {
+            **HEALTH,
+            "evse_temperature_C": 40.0,
+            "plug_temperature_C": 61.5,
+        }
+        assert charger.published("dc_external_derate", "plug_temperature_C") == [61.5]
+        assert charger._externals["everest_external/nodered/1/state/temperature"] == ["40.00000"]
+
+
+async def test_a_board_behind_board_support_ac_tells_its_health_and_its_phases() -> None:
+    async with PlayedBoard() as charger:
+        await asyncio.sleep(1)
+        charger.publish(BOARD, "telemetry", {**HEALTH, "temperature": 33.0, "rcd_current": 0.2})
+        charger.publish(BOARD, "nr_of_phases_available", 1)
+        await asyncio.sleep(0.2)
+        assert charger.published("evse", "telemetry") == [{**HEALTH, "evse_temperature_C": 33.0}]
+        assert charger.published("evse", "limits")[-1]["nr_of_phases_available"] == 1
+
+
 async def test_two_real_boards_at_once_are_refused_by_name() -> None:
     connections = {"bsp": ["one/main"], "bsp_ac": ["two/main"]}
     with pytest.raises(Exception, match="either bsp or bsp_ac") as failure:
