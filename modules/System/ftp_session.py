@@ -20,6 +20,8 @@ from .partial import Limits
 
 CHUNK = 64 * 1024
 REFUSED = (ftplib.error_perm, ftplib.error_temp)
+MAX_LINES = 1000
+"""Of one reply; `ftplib` reads them as long as they come."""
 GOODBYE = 5.0
 """Seconds a peer has to end TLS politely."""
 
@@ -46,6 +48,16 @@ class Session(ftplib.FTP_TLS):
         self.voidcmd("TYPE I")
         if self.sock is not None:
             self.sock.settimeout(self._limits.idle)
+
+    def getmultiline(self) -> str:
+        """One reply of the server. Errors: also `ftplib.error_proto` for one without an end."""
+        said = [self.getline()]
+        code = said[0][:3]
+        while said[0][3:4] == "-" and said[-1][:4].rstrip() != code:
+            if len(said) >= MAX_LINES:
+                raise ftplib.error_proto(f"a reply of more than {MAX_LINES} lines")
+            said.append(self.getline())
+        return "\n".join(said)
 
     def _take(self, line: socket.socket) -> None:
         self.sock = line

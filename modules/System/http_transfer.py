@@ -8,7 +8,8 @@ Errors of the functions here: `httpx.HTTPError`, `OSError`, `ValueError`, `Trans
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -18,8 +19,8 @@ from .partial import Limits, Partial, TransferError, Upload
 
 CHUNK = 64 * 1024
 MAX_REDIRECTS = 20
-ELSEWHERE = frozenset({301, 302, 307, 308})
-"""The same request is wanted at another place. 303 is not among them: it asks for a GET, which would send nothing."""
+ELSEWHERE = {"GET": frozenset({301, 302, 303, 307, 308}), "PUT": frozenset({301, 302, 307, 308})}
+"""Method -> the statuses that want the request at another place. 303 wants a GET, which would upload nothing."""
 
 
 async def download(place: Location, partial: Partial, limits: Limits) -> None:
@@ -27,7 +28,7 @@ async def download(place: Location, partial: Partial, limits: Limits) -> None:
     headers = {}
     if partial.validator is not None:
         headers = {"Range": f"bytes={partial.size}-", "If-Range": partial.validator}
-    async with _client(place, limits) as client, client.stream("GET", place.url, headers=headers) as response:
+    async with _answer("GET", place, limits, headers) as response:
         if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
             partial.done()  # the next attempt begins anew
         response.raise_for_status()
@@ -42,20 +43,28 @@ async def download(place: Location, partial: Partial, limits: Limits) -> None:
 
 async def upload(place: Location, sending: Upload, limits: Limits) -> None:
     """PUT, again and whole at each place it is redirected to. What the server says besides its status is not read."""
-    url = httpx.URL(place.url)
-    headers = {"Content-Length": str(sending.size)}
+    async with _answer("PUT", place, limits, {"Content-Length": str(sending.size)}, sending.source) as response:
+        response.raise_for_status()
+
+
+@contextlib.asynccontextmanager
+async def _answer(
+    method: str, place: Location, limits: Limits, headers: Mapping[str, str], source: Path | None = None
+) -> AsyncIterator[httpx.Response]:
+    """The answer at the end of all redirections, its body not read yet; those on the way are never read.
+
+    Credentials go to the place they were given for, not to another server it names.
+    """
+    first = url = httpx.URL(place.url)
     async with _client(place, limits) as client:
         for _ in range(MAX_REDIRECTS):
-            auth = httpx.USE_CLIENT_DEFAULT if _same_origin(url, httpx.URL(place.url)) else None
-            request = client.stream(
-                "PUT", url, content=_read(sending.source), headers=headers, auth=auth, follow_redirects=False
-            )
-            async with request as response:
-                if response.status_code not in ELSEWHERE or "Location" not in response.headers:
-                    response.raise_for_status()
+            auth = httpx.USE_CLIENT_DEFAULT if _same_origin(url, first) else None
+            content = None if source is None else _read(source)
+            async with client.stream(method, url, content=content, headers=headers, auth=auth) as response:
+                if response.status_code not in ELSEWHERE[method] or "Location" not in response.headers:
+                    yield response
                     return
-                await _no_downgrade(response)
-                url = response.url.join(response.headers["Location"])
+                url = _next(response)
     raise TransferError(f"more than {MAX_REDIRECTS} redirections")
 
 
@@ -65,19 +74,17 @@ def _client(place: Location, limits: Limits) -> httpx.AsyncClient:
         auth=auth,
         timeout=httpx.Timeout(limits.idle, connect=limits.connect),
         headers={"Accept-Encoding": "identity"},
-        follow_redirects=True,
-        max_redirects=MAX_REDIRECTS,
-        event_hooks={"response": [_no_downgrade]},
+        follow_redirects=False,
         verify=limits.tls(),
     )
 
 
-async def _no_downgrade(response: httpx.Response) -> None:
-    """Errors: TransferError where a redirection leaves https."""
-    if response.has_redirect_location and response.url.scheme == "https":
-        target = response.url.join(response.headers["Location"])
-        if target.scheme != "https":
-            raise TransferError(f"the server redirects from https to {target.scheme}")
+def _next(response: httpx.Response) -> httpx.URL:
+    """Where a redirection leads. Errors: TransferError where it leaves https; `httpx.InvalidURL`."""
+    target = response.url.join(response.headers["Location"])
+    if response.url.scheme == "https" and target.scheme != "https":
+        raise TransferError(f"the server redirects from https to {target.scheme}")
+    return target
 
 
 def _same_origin(one: httpx.URL, other: httpx.URL) -> bool:

@@ -125,7 +125,7 @@ async def test_a_password_is_not_told_to_the_log(tmp_path: Path) -> None:
         (reply("200 OK", "Transfer-Encoding: chunked", body="nonsense\r\n"), "RemoteProtocolError"),
         ("220 this is no http server\r\n\r\n", "RemoteProtocolError"),
         ("", "RemoteProtocolError"),
-        (reply("302 Round", "Location: /again", LENGTH_0), "TooManyRedirects"),
+        (reply("302 Round", "Location: /again", LENGTH_0), "redirections"),
         (reply("302 Off", "Location: gopher://elsewhere/", LENGTH_0), "UnsupportedProtocol"),
         (reply("302 Off", "Location: http://:port/", LENGTH_0), "RemoteProtocolError"),
     ],
@@ -204,6 +204,45 @@ async def test_what_a_server_says_to_an_upload_is_not_read(source: Path) -> None
 
     async with asyncio.timeout(10), talking(talk) as port:
         await NetworkTransfer(Limits(deadline=5)).upload(source, f"http://127.0.0.1:{port}/file")
+
+
+async def test_what_a_server_says_to_a_redirection_is_not_read(tmp_path: Path) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if b"GET /file " in await reader.readuntil(b"\r\n\r\n"):
+            writer.write(b"HTTP/1.1 302 Found\r\nLocation: /there\r\nContent-Length: 99999999999\r\n\r\n")
+            while True:
+                writer.write(bytes(100_000))
+                await writer.drain()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfile")
+
+    async with asyncio.timeout(10), talking(talk) as port:
+        await NetworkTransfer(Limits(deadline=5)).download(f"http://127.0.0.1:{port}/file", tmp_path / "got")
+        assert (tmp_path / "got").read_bytes() == b"file"
+
+
+async def test_an_ftp_reply_without_an_end_is_a_failure(tmp_path: Path) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            writer.write(b"220-and another thing\r\n" * 100)
+            await writer.drain()
+
+    async with asyncio.timeout(10), talking(talk) as port:
+        with pytest.raises(TransferError, match="more than 1000 lines"):
+            await NetworkTransfer(Limits(deadline=5)).download(f"ftp://127.0.0.1:{port}/file", tmp_path / "got")
+
+
+async def test_an_ftp_reply_of_several_lines_is_understood(tmp_path: Path) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220-welcome\r\n220-to\r\n  us\r\n2200\r\n220 ready\r\n")
+        await reader.readline()
+        writer.write(b"500 no AUTH\r\n")
+        await reader.readline()
+        writer.write(b"530-nobody\r\n530 here\r\n")
+        await reader.read()
+
+    async with asyncio.timeout(10), talking(talk) as port:
+        with pytest.raises(TransferError, match="530-nobody"):
+            await NetworkTransfer(Limits(deadline=5)).download(f"ftp://127.0.0.1:{port}/file", tmp_path / "got")
 
 
 # --- servers that take their time
