@@ -385,6 +385,12 @@ def test_errors_travel_with_the_factorys_origin_and_description(pair: Pair) -> N
     assert cleared.next().sub_type == "a" and raised.nothing and cleared.nothing
 
 
+def test_the_factory_says_so_where_no_description_is_declared(pair: Pair) -> None:
+    factory = pair.box.get_error_factory("main")
+    assert factory is not None
+    assert factory.create_error("sink/Unknown", "", "what").description == "No description found"
+
+
 def test_a_handmade_error_is_sent_as_it_is(pair: Pair) -> None:
     raised = Heard()
     pair.probe.subscribe_all_errors(pair.to_box, raised, lambda gone: None)

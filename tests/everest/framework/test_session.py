@@ -149,6 +149,13 @@ def test_a_harness_is_told_what_is_wrong(
         RuntimeSession(*prefix(tmp_path, settings))
 
 
+@pytest.mark.skipif(Path("/etc/everest/default_logging.cfg").exists(), reason="this machine has an EVerest in /usr")
+def test_the_prefix_usr_has_its_configuration_in_etc(tmp_path: Path, environment: dict[str, str]) -> None:
+    (tmp_path / "c.yaml").write_text("active_modules: {}\n")
+    with pytest.raises(RuntimeError, match=r" /etc/everest/default_logging\.cfg does not exist"):
+        RuntimeSession("/usr", str(tmp_path / "c.yaml"))
+
+
 def test_one_argument_alone_is_a_type_error() -> None:
     with pytest.raises(TypeError):
         RuntimeSession("prefix")  # type: ignore[call-overload]

@@ -40,6 +40,7 @@ active_modules:
     module: Target
     access: {config: {allow_global_write: true, allow_global_read: true, allow_set_read_only: true}}
   friend: {module: Target, access: {config: {modules: {target: {allow_read: true, allow_write: true}}}}}
+  keeper: {module: Target, access: {config: {modules: {target: {allow_read: true, allow_set_read_only: true}}}}}
 """
 
 
@@ -178,7 +179,9 @@ async def test_read_only_shows_as_read_write_to_those_who_may_set_it(desk: Desk)
         return str(entry["characteristics"]["mutability"])
 
     assert fixed(await desk.ask("nosy", {"type": "All"})) == "ReadOnly"
+    assert fixed(await desk.ask("friend", {"type": "All"})) == "ReadOnly"
     assert fixed(await desk.ask("boss", {"type": "All"})) == "ReadWrite"
+    assert fixed(await desk.ask("keeper", {"type": "All"})) == "ReadWrite", "for this module only"
 
 
 async def test_all_mappings_lists_the_readable_modules_only(desk: Desk) -> None:

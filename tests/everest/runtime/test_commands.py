@@ -162,6 +162,22 @@ async def test_a_result_for_an_unknown_call_is_dropped() -> None:
         assert await doubler(b).stores[0].load("ab") == 2.0
 
 
+async def test_a_second_result_of_the_same_call_is_dropped() -> None:
+    async with bench() as b:
+        again: list[bytes] = []
+
+        def repeat(message: Published) -> None:
+            if message.topic.endswith("/response/doubler") and message.payload not in again:
+                again.append(message.payload)
+                b.broker.publish(message.topic, message.payload)
+
+        b.broker.watch(repeat)
+        b.answer("kvs/main", "load", lambda args: 2.0)
+        for _ in range(2):
+            assert await doubler(b).stores[0].load("ab") == 2.0
+        assert len(again) == 2
+
+
 async def test_a_handler_may_call_others_that_call_back_into_this_module() -> None:
     async with bench() as b:
         module = doubler(b)

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from everest.runtime import Dialect, MemoryBroker, Module, run_module, wire
+from everest.runtime import Dialect, MemoryBroker, Module, Topics, run_module, wire
+from everest.runtime.bus import Bus
 from everest.runtime.model import Mapping
 from tests.everest.runtime.world import Doubler, Manager, Recorder, configuration
 
@@ -272,6 +273,27 @@ async def test_an_answer_on_a_foreign_topic_is_not_taken_for_ours() -> None:
         assert module.info.id == "doubler"
 
 
+async def test_only_the_answer_on_the_topic_that_is_waited_for_counts() -> None:
+    """Bus 1.5: in the original one slot takes whatever comes."""
+    broker = MemoryBroker()
+    seat, manager = broker.transport(), broker.transport()
+    bus = Bus(seat, Topics(), "mine", failed=lambda error, place: None)
+    for transport in (seat, manager):
+        await transport.connect()
+    bus.start(bus.read(), name="reader")
+    bus.listen_external("everest/modules/other/response", lambda topic, payload: None)
+    await bus.settled()
+
+    def ask() -> None:
+        for number, module_id in enumerate(("other", "mine", "other", "mine")):
+            answer = wire.build_configuration_response({"number": number}, dialect=Dialect.B)
+            manager.publish(f"everest/modules/{module_id}/response", answer)
+
+    found = await bus.get("everest/modules/mine/response", ask)
+    assert found["response"] == {"number": 1}
+    await bus.stop()
+
+
 class Forgetful(Doubler):
     def provide(self, *_: Any) -> None:  # type: ignore[override]
         pass
@@ -316,7 +338,9 @@ async def test_global_ready_before_the_own_ready_is_ignored_and_a_second_one_too
     )
     async with started(manager) as (module, _):
         assert isinstance(module, Doubler)
-        for payload in (b'{"msg_type":"GlobalReady","data":false}', b'{"msg_type":"GlobalReady"}'):
+        await asyncio.sleep(0.01)
+        for data in (b',"data":false', b',"data":"true"', b',"data":1', b""):
+            payload = b'{"msg_type":"GlobalReady"%s}' % data
             manager.broker.publish("everest/ready", payload)
         await asyncio.sleep(0.01)
         assert module.life == ["created", "init"]

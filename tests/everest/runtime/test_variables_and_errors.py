@@ -311,6 +311,47 @@ async def test_global_errors_cover_every_implementation_of_the_stack_once() -> N
         assert [error.origin.module_id for error in raised] == ["far", "doubler"]
 
 
+async def test_the_same_error_of_two_implementations_is_two_errors() -> None:
+    manifest = {**MANIFEST, "enable_global_errors": True}
+    async with bench(manifest=manifest, connections={}, peers={"far/away": "store", "far/too": "store"}) as b:
+        events: list[tuple[bool, str]] = []
+
+        def note(error: Error) -> None:
+            events.append((error.active, error.origin.implementation_id))
+
+        b.module.subscribe_global_errors(note, note)
+        for peer in ("far/away", "far/too"):
+            b.raise_error(peer, {"type": "storage/Full"})
+        b.clear_error("far/too", "storage/Full")
+        await b.until(lambda: len(events) == 3)
+        assert sorted(events[:2]) == [(True, "away"), (True, "too")]
+        assert events[2] == (False, "too")
+
+
+@pytest.mark.parametrize("kind", ["RaiseError", "ClearError"])
+@pytest.mark.parametrize(
+    ("state", "active"), [("Active", True), ("ClearedByModule", False), ("ClearedByReboot", False), ("Odd", True)]
+)
+async def test_the_state_decides_and_an_unknown_one_counts_as_active(kind: str, state: str, active: bool) -> None:
+    async with bench() as b:
+        store = doubler(b).stores[0]
+        events: list[Error] = []
+        store.on_error(events.append, events.append)
+        sent = b.raise_error("kvs/main", {"type": "storage/Full"})
+        await b.until(lambda: len(events) == 1)
+        b.clear_error("kvs/main", "storage/Full")
+        await b.until(lambda: len(events) == 2)
+        if not active:
+            b.raise_error("kvs/main", {"type": "storage/Full"})
+            await b.until(lambda: len(events) == 3)
+        message = json.dumps({"msg_type": kind, "data": {**sent, "state": state}})
+        b.broker.publish("everest/modules/kvs/impl/main/error/storage/Full", message.encode())
+        expected = 3 if active else 4
+        await b.until(lambda: len(events) == expected)
+        assert store.errors_active is not None
+        assert store.errors_active.is_error_active("storage/Full") is active
+
+
 async def test_global_errors_need_the_manifests_word() -> None:
     async with bench() as b:
         with pytest.raises(ApiError, match="enable_global_errors"):
