@@ -50,6 +50,9 @@ from .trace import TracePublisher
 
 log = logging.getLogger(__name__)
 
+START_PATIENCE = 5.0
+"""How long a command waits for the charge point to be initialised."""
+
 
 class OCPP(Module):
     """EVerest's OCPP module for OCPP 1.6."""
@@ -79,6 +82,8 @@ class OCPP(Module):
         self.provide("session_cost", SessionCost())
 
         self.charge_point: ChargePoint | None = None
+        self._configured = asyncio.Event()
+        self._initialised = asyncio.Event()
         self._trace = TracePublisher(self)
         self.replaced: dict[str, Any] = {}
         """Parts of the charge point that a replay replaces (replay.py), by the names of its arguments."""
@@ -102,6 +107,26 @@ class OCPP(Module):
     def core(self) -> ChargePoint:
         """The charge point; only asked for after it was made."""
         assert self.charge_point is not None
+        return self.charge_point
+
+    async def initialised(self) -> ChargePoint | None:
+        """The charge point once it can be asked; None if that takes longer than others should wait.
+
+        Others call as soon as they are ready themselves: a card that is swiped while the station starts counts.
+        """
+        return await self._once(self._initialised)
+
+    async def configured(self) -> ChargePoint | None:
+        """The charge point once its configuration is loaded; None as with `initialised`."""
+        return await self._once(self._configured)
+
+    async def _once(self, event: asyncio.Event) -> ChargePoint | None:
+        try:
+            async with asyncio.timeout(START_PATIENCE):
+                await event.wait()
+        except TimeoutError:
+            log.warning("a command came before the charge point was there, which still waits for the EVSEs: refused")
+            return None
         return self.charge_point
 
     @property
@@ -174,6 +199,7 @@ class OCPP(Module):
     async def ready(self) -> None:
         await self._map_connectors()
         self.charge_point = self._make_charge_point()
+        self._configured.set()
         self._events = SessionEvents(self.core, self.connectors, self.clock)
         orders = Orders(self)
         orders.register()
@@ -188,6 +214,7 @@ class OCPP(Module):
             await self.core.init({}, resumed)
         except Ocpp16Error as error:
             raise StartupError(str(error)) from error
+        self._initialised.set()
         for evse in self.evse_managers:
             start = evse.external_ready_to_start_charging()
             await attempt(start, f"external_ready_to_start_charging of {evse.module_id}", False)
@@ -383,7 +410,7 @@ class OCPP(Module):
         return stopped
 
     async def stop_by_command(self) -> bool:
-        return self.charge_point is not None and await self.stop_core()
+        return await self.initialised() is not None and await self.stop_core()
 
     async def restart_by_command(self) -> bool:
         if self.charge_point is None or not await self.charge_point.restart():
@@ -392,8 +419,9 @@ class OCPP(Module):
         return True
 
     async def report_security_event(self, event: ocpp.SecurityEvent) -> None:
-        if self.charge_point is not None:
-            await self.charge_point.on_security_event(
+        core = await self.initialised()
+        if core is not None:
+            await core.on_security_event(
                 event.type[:EVENT_TYPE_LENGTH],
                 None if event.info is None else event.info[:TECH_INFO_LENGTH],
                 event.critical,

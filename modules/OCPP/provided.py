@@ -1,6 +1,6 @@
 """What the module provides to others on the bus (libocpp 9.7): thin, every answer is the core's.
 
-Before the core exists, questions are answered with the refusal of their contract.
+What comes before the core is initialised waits a while for it, and is then answered with the refusal of its contract.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from everest.contracts.interfaces.ocpp_1_6_charge_point import Ocpp16ChargePoint
 from everest.contracts.interfaces.ocpp_data_transfer import OcppDataTransferImplementation
 from everest.contracts.interfaces.session_cost import SessionCostImplementation
 from everest.contracts.types import authorization, ocpp
+from ocpp16 import ChargePoint, UsageError
 from ocpp16 import messages as m
 
 from .times import format_time
@@ -50,7 +51,7 @@ class AuthValidator(AuthTokenValidatorImplementation):
         self._module = module
 
     async def validate_token(self, provided_token: authorization.ProvidedIdToken) -> authorization.ValidationResult:
-        core = self._module.charge_point
+        core = await self._module.initialised()
         value = provided_token.id_token.value
         plug_and_charge = provided_token.authorization_type is authorization.AuthorizationType.PlugAndCharge
         if core is None or plug_and_charge or not 0 < len(value) <= ID_TAG_LENGTH:
@@ -78,8 +79,14 @@ class DataTransfer(OcppDataTransferImplementation):
         self._module = module
 
     async def data_transfer(self, request: ocpp.DataTransferRequest) -> ocpp.DataTransferResponse:
-        core = self._module.charge_point
-        answer = None if core is None else await core.data_transfer(request.vendor_id, request.message_id, request.data)
+        core = await self._module.initialised()
+        try:
+            answer = None
+            if core is not None:
+                answer = await core.data_transfer(request.vendor_id, request.message_id, request.data)
+        except UsageError as error:
+            log.error("data of another module cannot be sent: %s", error)
+            return ocpp.DataTransferResponse(status=ocpp.DataTransferStatus.Rejected)
         if answer is None:
             return ocpp.DataTransferResponse(status=ocpp.DataTransferStatus.Offline)
         return ocpp.DataTransferResponse(status=ocpp.DataTransferStatus(answer.status.value), data=answer.data)
@@ -98,7 +105,7 @@ class ChargePoint16(Ocpp16ChargePointImplementation):
         return await self._module.restart_by_command()
 
     async def get_configuration_key(self, keys: list[str]) -> ocpp.GetConfigurationResponse:
-        core = self._module.charge_point
+        core = await self._module.configured()
         if core is None:
             return ocpp.GetConfigurationResponse(configuration_keys=[], unknown_keys=keys)
         report = core.get_configuration_key(keys)
@@ -108,12 +115,13 @@ class ChargePoint16(Ocpp16ChargePointImplementation):
         )
 
     async def set_configuration_key(self, key: str, value: str) -> ocpp.ConfigurationStatus:
-        core = self._module.charge_point
+        core = await self._module.configured()
         if core is None:
             return ocpp.ConfigurationStatus.Rejected
         return ocpp.ConfigurationStatus((await core.set_configuration_key(key, value)).value)
 
     async def monitor_configuration_keys(self, keys: list[str]) -> None:
+        await self._module.configured()
         for key in keys:
             self._module.monitor_key(key, lambda changed: self.publish_configuration_key(_key_value(changed)))
 
@@ -141,10 +149,10 @@ class Generic(OcppImplementation):
         await self._module.report_security_event(event)
 
     async def get_variables(self, requests: list[ocpp.GetVariableRequest]) -> list[ocpp.GetVariableResult]:
-        return [self._get_variable(request.component_variable.variable.name) for request in requests]
+        core = await self._module.configured()
+        return [self._get_variable(core, request.component_variable.variable.name) for request in requests]
 
-    def _get_variable(self, name: str) -> ocpp.GetVariableResult:
-        core = self._module.charge_point
+    def _get_variable(self, core: ChargePoint | None, name: str) -> ocpp.GetVariableResult:
         if core is None:
             return ocpp.GetVariableResult(status=GET_STATUS.Rejected, component_variable=_component_variable(name))
         found = core.get_configuration_key([name]).configuration_key
@@ -163,7 +171,7 @@ class Generic(OcppImplementation):
         return [await self._set_variable(request) for request in requests]
 
     async def _set_variable(self, request: ocpp.SetVariableRequest) -> ocpp.SetVariableResult:
-        core = self._module.charge_point
+        core = await self._module.configured()
         status = ocpp.SetVariableStatusEnumType.Rejected
         if core is not None:
             name = request.component_variable.variable.name
@@ -171,7 +179,7 @@ class Generic(OcppImplementation):
         return ocpp.SetVariableResult(status=status, component_variable=request.component_variable)
 
     async def change_availability(self, request: ocpp.ChangeAvailabilityRequest) -> ocpp.ChangeAvailabilityResponse:
-        core = self._module.charge_point
+        core = await self._module.initialised()
         rejected = ocpp.ChangeAvailabilityStatusEnumType.Rejected
         if core is None:
             return ocpp.ChangeAvailabilityResponse(status=rejected)
@@ -196,6 +204,7 @@ class Generic(OcppImplementation):
         return self._module.connectors.to_ocpp(evse.id, evse.connector_id)
 
     async def monitor_variables(self, component_variables: list[ocpp.ComponentVariable]) -> None:
+        await self._module.configured()
         for component_variable in component_variables:
             self._monitor(component_variable)
 
