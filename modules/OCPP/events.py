@@ -16,7 +16,7 @@ from ocpp16 import ChargePoint, SignedMeterValue
 from ocpp16.messages import Reason
 
 from .connectors import ConnectorMap
-from .sessions import WHOLE_EVSE
+from .sessions import WHOLE_EVSE, EvseSessions
 from .times import parse_time
 
 log = logging.getLogger(__name__)
@@ -35,15 +35,17 @@ Handler = Callable[["SessionEvents", int, SessionEvent], Awaitable[None]]
 class SessionEvents:
     """Translates for one charge point. `resumed_late` maps a connector to a session taken to go on (see start.py)."""
 
-    def __init__(self, core: ChargePoint, connectors: ConnectorMap, clock: Clock) -> None:
+    def __init__(self, core: ChargePoint, connectors: ConnectorMap, sessions: EvseSessions, clock: Clock) -> None:
         self._core = core
         self._connectors = connectors
+        self._sessions = sessions
         self._clock = clock
         self.resumed_late: dict[int, str] = {}
         self._out_of_service: set[int] = set()
 
     async def handle(self, evse_id: int, event: SessionEvent) -> None:
-        """One session event of an EVSE, as `EvseSessions.follow` returned it."""
+        """One session event of an EVSE."""
+        event = self._sessions.follow(evse_id, event)
         handler = HANDLERS.get(event.event)
         if handler is None:
             return

@@ -200,7 +200,7 @@ class OCPP(Module):
         await self._map_connectors()
         self.charge_point = self._make_charge_point()
         self._configured.set()
-        self._events = SessionEvents(self.core, self.connectors, self.clock)
+        self._events = SessionEvents(self.core, self.connectors, self._sessions, self.clock)
         orders = Orders(self)
         orders.register()
         late = await self._starts.wait(late_after=float(self.config["LateStartTimeout"]))
@@ -273,14 +273,15 @@ class OCPP(Module):
             await self._tell_offered(evse_id)
 
     async def _sessions_that_went_on(self, late: set[int]) -> set[str]:
-        """The open transactions of EVSEs that were running all the time (start.py)."""
-        connectors = {connector for evse_id in late for connector in self.connectors.of_evse(evse_id)}
-        if not connectors:
-            return set()
+        """The open transactions of EVSEs that were running all the time (start.py). Of these, and of sessions that an
+        EVSE has resumed, the connector is known from here on, whether their events name it or not."""
         for transaction in await self.core.open_transactions():
             place = self.connectors.to_bus(transaction.connector)
-            if transaction.connector in connectors and transaction.stop_reason is None and place is not None:
+            if place is None or transaction.stop_reason is not None:
+                continue
+            if place.evse_id in late:
                 self._events.resumed_late[transaction.connector] = transaction.session_id
+            if place.evse_id in late or transaction.session_id in self._resumed:
                 self._sessions.resume(place.evse_id, transaction.session_id, place.connector_id)
         return set(self._events.resumed_late.values())
 
@@ -308,7 +309,6 @@ class OCPP(Module):
             self._starts.announced(evse_id, ready=True)
 
     async def _session_event(self, evse_id: int, event: SessionEvent) -> None:
-        event = self._sessions.follow(evse_id, event)
         if event.event is SessionEventEnum.SessionResumed:
             self._resumed.add(event.uuid)
             return
@@ -385,11 +385,8 @@ class OCPP(Module):
         await self._gate.pass_through(tell)
 
     async def _log_status(self, status: system.LogStatus) -> None:
-        name = LOG_STATUS.get(status.log_status, status.log_status.value)
-        if status.request_id != UNSIGNED:
-            name = status.log_status.value
-        if status.log_status is system.LogStatusEnum.AcceptedCanceled:
-            return
+        """What has no counterpart in OCPP is the core's business (DEPARTURE 50)."""
+        name = status.log_status.value
         await self._gate.pass_through(lambda: self.core.on_log_status_notification(status.request_id, name))
 
     async def _firmware_update_status(self, status: system.FirmwareUpdateStatus) -> None:
@@ -483,13 +480,5 @@ class OCPP(Module):
             await self.charge_point.close()
 
 
-UNSIGNED = -1
 EVENT_TYPE_LENGTH = 50
 TECH_INFO_LENGTH = 255
-
-LOG_STATUS: dict[system.LogStatusEnum, str] = {
-    system.LogStatusEnum.BadMessage: "UploadFailed",
-    system.LogStatusEnum.NotSupportedOperation: "UploadFailed",
-    system.LogStatusEnum.PermissionDenied: "UploadFailed",
-}
-"""Log statuses that GetDiagnostics (request -1) does not know (DEPARTURE 50)."""

@@ -210,3 +210,21 @@ async def test_a_reservation_keeps_every_connector_of_the_evse_until_it_is_used(
         await shows(csms, c2="Charging")
         assert transaction_of(csms, 2)["reservation_id"] == 7
     assert_no_call_error(csms)
+
+
+async def test_a_power_cut_ends_the_transaction_of_the_second_connector(
+    tmp_path: Path, mosquitto: Mosquitto, csms: CentralSystem, bus: Bus
+) -> None:
+    config = probe_config(tmp_path, csms.url)
+    async with running_probe(config, mosquitto.port) as probe:
+        await shows(csms)
+        transaction = await charging(csms, probe, 1, 2, lambda: probe.reader.swipe("CARD"))
+        session = bus.events("TransactionStarted")[0]["uuid"]
+    async with running_probe(
+        config, mosquitto.port, before=lambda probe: probe.evses[1].resume_after_power_loss(session, 4321.0)
+    ):
+        stop = await csms.wait_for_call("StopTransaction")
+        await csms.wait_for(lambda: len(csms.calls("BootNotification")) == 2, what="second boot")
+    assert (stop["transactionId"], stop["meterStop"], stop["reason"]) == (transaction, 4321, "PowerLoss")
+    assert len(csms.calls("StopTransaction")) == 1
+    assert_no_call_error(csms)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,16 @@ class ProbeEvse(EvseManagerImplementation):
         started = em.SessionStarted(reason=em.StartSessionReason.EVConnected, meter_value=self._meter())
         self.tell(Event.SessionStarted, session_started=started)
         self.tell(Event.AuthRequired)
+
+    def resume_after_power_loss(self, session: str, energy: float) -> None:
+        """Back after a power cut: the transaction is over, as EvseManager tells it, without a connector's id."""
+        self._energy = energy
+        now = timestamp(self.module.clock.now())
+        finished = em.TransactionFinished(meter_value=self._meter(), reason=em.StopTransactionReason.PowerLoss)
+        self.publish_session_event(em.SessionEvent(uuid=session, timestamp=now, event=Event.SessionResumed))
+        self.publish_session_event(
+            em.SessionEvent(uuid=session, timestamp=now, event=Event.TransactionFinished, transaction_finished=finished)
+        )
 
     def unplug(self) -> None:
         """The car leaves; its transaction has ended before."""
@@ -225,10 +235,11 @@ class Reader(AuthTokenProviderImplementation):
 
 
 class Probe(Module):
-    """The probe: `evses` by id, and the reader."""
+    """The probe: `evses` by id, and the reader. `before` is called when all is ready, before an EVSE says so."""
 
-    def __init__(self, context: ModuleContext) -> None:
+    def __init__(self, context: ModuleContext, before: Callable[[Probe], None]) -> None:
         super().__init__(context)
+        self._before = before
         self.evses = {evse: ProbeEvse(evse, connectors) for evse, connectors in CONNECTORS.items()}
         self.reader = Reader()
         for evse, implementation in self.evses.items():
@@ -236,6 +247,7 @@ class Probe(Module):
         self.provide(READER, self.reader)
 
     async def ready(self) -> None:
+        self._before(self)
         for evse in self.evses.values():
             evse.publish_waiting_for_external_ready(True)
 
@@ -245,17 +257,20 @@ class Probe(Module):
 
 
 @contextlib.asynccontextmanager
-async def running_probe(config: Path, port: int) -> AsyncIterator[Probe]:
-    """The stack of `probe_config` and the probe in it, until the end of the block."""
+async def running_probe(
+    config: Path, port: int, *, before: Callable[[Probe], None] = lambda _probe: None
+) -> AsyncIterator[Probe]:
+    """The stack of `probe_config` and the probe in it, until the end of the block; `before`: see `Probe`."""
     async with Station(config, port, "--standalone", "probe", wait=False) as station:
         await station.wait_for_status("WAITING_FOR_STANDALONE_MODULES")
         made: asyncio.Future[Module] = asyncio.get_running_loop().create_future()
+        transport = MqttTransport("127.0.0.1", port)
         life = asyncio.create_task(
             run_module(
-                Probe, module_id="probe", transport=MqttTransport("127.0.0.1", port), created=made.set_result
+                lambda context: Probe(context, before), module_id="probe", transport=transport, created=made.set_result
             ),
             name="probe",
-        )  # fmt: skip
+        )
         try:
             await station.wait_for_status("ALL_MODULES_STARTED")
             probe = await made
