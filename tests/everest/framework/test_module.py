@@ -487,7 +487,7 @@ def test_a_configuration_value_has_its_natural_type_whatever_the_manager_wrote(
     assert found == value and type(found) is type(value)
 
 
-@pytest.mark.parametrize("response", [None, {"type": "Value", "data": None}])
+@pytest.mark.parametrize("response", [None, {"type": "Value", "data": None}, {"type": "Value", "data": {"value": 5}}])
 def test_an_answer_without_a_value_is_no_error(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, response: dict[str, Any] | None
 ) -> None:

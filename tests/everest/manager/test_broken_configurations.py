@@ -280,6 +280,12 @@ def test_a_mistake_against_the_schema_hides_none_beside_it_in_the_same_module(ho
     ]
 
 
+def test_an_undeclared_requirement_without_connections_is_not_noticed(house: House) -> None:
+    """Bus 6.6, point 8, as in the original."""
+    stack = house.load(house.config("active_modules: {one: {module: Demo, connections: {nothing: []}}}\n"))
+    assert list(stack.modules) == ["one"]
+
+
 def test_warnings_are_told_beside_mistakes(house: House, capsys: pytest.CaptureFixture[str]) -> None:
     house.manifest("Odd", "requires: {spare: {interface: demi}, other: {interface: far_away, min_connections: 0}}")
     config = house.config("active_modules:\n  one: {module: Odd}\n  two: {module: Nobody}\n  two: {module: Nobody}\n")
