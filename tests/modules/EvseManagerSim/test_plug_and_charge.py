@@ -179,7 +179,7 @@ async def test_a_resumed_session_is_not_authorized_again() -> None:
         resume = "iso_start_bcb_toggle 3;iso_wait_pwm_is_running;iso_start_v2g_session AC 86400 0;iso_wait_pwr_ready;"
         charger.car(resume + "iso_draw_power_regulated 16,3;iso_wait_for_stop 60", modify=True)
         before = len(charger.kinds())
-        await asyncio.sleep(10)
+        await asyncio.sleep(4)
         assert charger.kinds()[before:] == ["PrepareCharging", "ChargingStarted"]  # none for each toggle
         assert len(charger.tokens()) == 1
         charger.car("iso_pause_charging;sleep 2;draw_power_regulated 16,3;sleep 60", modify=True)
@@ -434,3 +434,39 @@ async def test_the_lines_of_the_session_log_are_told_as_they_are_written(tmp_pat
         told = charger._externals["everest_api/evse_manager_1/var/hlc_log"]
         assert told == written.read_text().splitlines()
         assert len(told) == len(charger.kinds())
+
+
+async def test_the_evse_s_end_of_the_transaction_ends_the_v2g_session_too() -> None:
+    async with Iso() as charger:
+        await charger.arrive(end="iso_wait_v2g_session_stopped;unplug")
+        await charger.verdict()
+        assert charger.kinds() == TO_CHARGING
+        assert await charger.stop("Remote")
+        await asyncio.sleep(8)  # the car stays in C; the contactor opens after 6 s
+        assert charger.kinds()[-1] == "SessionFinished"
+        assert charger.last("TransactionFinished")["transaction_finished"]["reason"] == "Remote"
+
+
+async def test_what_a_car_asked_of_an_evse_that_could_not_see_it_goes_with_the_car() -> None:
+    async with Iso() as charger:
+        await asyncio.sleep(1)
+        charger.inject("MREC6UnderVoltage")  # state F: a plug in is lost
+        await asyncio.sleep(1)
+        charger.car("sleep 1;iso_start_v2g_session AC contract;pause;sleep 2;unplug")
+        await asyncio.sleep(5)
+        charger.inject("MREC6UnderVoltage", raised=False)
+        await charger.plug_in()
+        await asyncio.sleep(5)
+        assert charger.kinds() == ["SessionStarted", "AuthRequired"]
+        assert charger.tokens() == []
+
+
+async def test_a_token_carries_the_data_of_at_most_four_certificates() -> None:
+    async with Verified("Valid") as charger:
+        charger.answer(
+            SECURITY,
+            "get_mo_ocsp_request_data",
+            lambda args: {"ocsp_request_data_list": hashes(args["certificate_chain"]) * 3},
+        )
+        await charger.arrive()
+        assert len(charger.tokens()[0]["iso15118CertificateHashData"]) == 4

@@ -152,3 +152,29 @@ async def test_disabling_while_it_waits_lets_the_car_charge() -> None:
         await charger.call("random_delay", "disable")
         await asyncio.sleep(2)
         assert charger.kinds()[-1] == "ChargingStarted"
+
+
+@virtual
+async def test_a_real_board_is_not_told_to_give_power_before_the_delay_is_over() -> None:
+    board = "board/main"
+    async with Delayed(connections={"bsp": [board]}) as charger:
+        orders: list[str] = []
+        for command in (
+            "enable",
+            "pwm_on",
+            "cp_state_X1",
+            "cp_state_F",
+            "allow_power_on",
+            "ac_set_overcurrent_limit_A",
+        ):
+            charger.answer(board, command, lambda args, name=command: orders.append(name))
+        await asyncio.sleep(1)
+        charger.publish(board, "event", {"event": "B"})
+        await asyncio.sleep(0.2)
+        await charger.swipe()
+        await asyncio.sleep(2)
+        assert charger.kinds()[-1] == "PrepareCharging"
+        assert "pwm_on" not in orders
+        await charger.call("random_delay", "cancel")
+        await asyncio.sleep(0.5)
+        assert "pwm_on" in orders

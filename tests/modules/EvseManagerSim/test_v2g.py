@@ -74,6 +74,13 @@ def test_switches_count_from_the_next_session_set_up_on_and_absent_ones_stay() -
     assert session.offered == frozenset()
 
 
+def test_an_authorization_is_a_session_set_up_too() -> None:
+    session = v2g()
+    session.configure(PlugAndChargeConfiguration(contract_certificate_installation_enabled=False))
+    session.accepted(AuthorizationType.RFID)
+    assert session.offer == Offer(installation=False)
+
+
 def test_while_a_contract_is_waited_for_other_tokens_do_not_count() -> None:
     session = v2g()
     assert session.takes(AuthorizationType.RFID)
