@@ -28,6 +28,7 @@ def build_parser() -> Parser:
     add = parser.add_argument
     add("files", nargs="*", metavar="FILE", help="a scenario file, a folder of them, or the name of one of --list")
     add("--virtual", action="store_true", help="virtual time: waiting costs nothing, no socket is opened")
+    add("--processes", action="store_true", help="every module is a process, over a mosquitto of its own")
     add("--junit", type=Path, metavar="FILE", help="write the verdicts as JUnit XML")
     add("--check", action="store_true", help="read the files and tell what is wrong with them, play nothing")
     add("--list", action="store_true", help="name the scenarios that ship")
@@ -47,6 +48,8 @@ def main(words: Sequence[str]) -> int:
         return 0
     if not arguments.files:
         parser.error("no scenario file is named")
+    if arguments.virtual and arguments.processes:
+        parser.error("--virtual is for modules in this process, not for --processes")
     scenarios = loaded(arguments.files)
     if arguments.check:
         for scenario in scenarios:
@@ -125,7 +128,16 @@ def one(scenario: Scenario, arguments: Namespace) -> Outcome:
         kept = arguments.state_dir
         folder = Path(scratch) if kept is None else (kept / scenario.file.stem).absolute()
         folder.mkdir(parents=True, exist_ok=True)
-        play(scenario, folder, virtual=arguments.virtual, told=tell, frames=frames, outcome=outcome)
+        play(
+            scenario,
+            folder,
+            virtual=arguments.virtual,
+            processes=arguments.processes,
+            quiet=not arguments.verbose,
+            told=tell,
+            frames=frames,
+            outcome=outcome,
+        )
     say(report.summary(outcome))
     return outcome
 

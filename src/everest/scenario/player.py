@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -33,33 +33,36 @@ FAULT_S = 5.0
 """So long a station takes at most to raise or clear an error."""
 
 
+@dataclass(frozen=True)
+class World:
+    """What steps act on."""
+
+    station: Station
+    csms: CentralSystem
+    watch: Watch
+    files: Files
+    log: StationLog
+    now: Callable[[], datetime]
+    chance: Chance
+    began: float
+    """When the scenario did, by the loop's clock."""
+
+
 class Player:
     """`play` does one step; steps are given in order. `given`: placeholders from the start."""
 
-    def __init__(
-        self,
-        station: Station,
-        csms: CentralSystem,
-        watch: Watch,
-        files: Files,
-        log: StationLog,
-        *,
-        now: Callable[[], datetime],
-        chance: Chance,
-        began: float,
-        given: dict[str, Any],
-    ) -> None:
-        self._station = station
-        self._csms = csms
-        self._watch = watch
-        self._files = files
-        self._log = log
-        self._now = now
-        self._chance = chance
+    def __init__(self, world: World, given: dict[str, Any]) -> None:
+        self._station = world.station
+        self._csms = world.csms
+        self._watch = world.watch
+        self._files = world.files
+        self._log = world.log
+        self._now = world.now
+        self._chance = world.chance
+        self._began = world.began
         self._saved: dict[str, Any] = dict(given)
-        self._began = began
         self._logged = 0
-        self._expectations = Expectations(csms, watch, files, station.evses, self._began)
+        self._expectations = Expectations(world.csms, world.watch, world.files, world.station.evses, world.began)
         self._handlers: dict[str, Callable[[Step], Awaitable[None]]] = {
             "car": self._car, "card": self._card, "evse": self._evse, "fault": self._fault, "clear": self._fault,
             "network": self._network, "csms": self._call, "publish": self._publish_text, "power": self._power,
@@ -122,7 +125,7 @@ class Player:
     def _publish(self, topic: str, payload: str) -> None:
         if not self._station.running:
             raise Unmet("the station is off; `power: on` switches it on")
-        self._station.broker.publish(topic, payload.encode())
+        self._station.publish(topic, payload)
 
     def _nodered(self, step: Step, topic: str, payload: str) -> str:
         """Publish for the step's connector; its module id."""

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, chdir
+from contextlib import AsyncExitStack, asynccontextmanager, chdir
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from everest.manager.errors import ManagerError
+from everest.manager.model import Stack
 from everest.scenario import file_server, files, reading, server
+from everest.scenario.bus import BrokerBus, Bus, MemoryBus, mosquitto
 from everest.scenario.chance import Chance
 from everest.scenario.clock import LoopClock, wall_clock
 from everest.scenario.csms import CentralSystem, Frame, MemoryDialer
 from everest.scenario.files import Files
 from everest.scenario.model import Outcome, Scenario, Verdict
-from everest.scenario.player import Player
+from everest.scenario.player import Player, World
 from everest.scenario.stack import Names, configured
-from everest.scenario.station import Station, StationLog, Surroundings
+from everest.scenario.station import Attaching, Station, StationLog, Surroundings
 from everest.scenario.watch import Watch
 from everest.trace.jump_loop import JumpLoop
 
@@ -44,11 +47,23 @@ def check(scenario: Scenario, folder: Path) -> None:
     asyncio.run(look())
 
 
+@dataclass(frozen=True)
+class Way:
+    """How a scenario is played. `processes`: modules as processes over mosquitto, which is real time then; `quiet`:
+    without their log on the terminal."""
+
+    virtual: bool
+    processes: bool = False
+    quiet: bool = True
+
+
 def play(
     scenario: Scenario,
     folder: Path,
     *,
     virtual: bool,
+    processes: bool = False,
+    quiet: bool = True,
     told: Told = lambda _verdict: None,
     frames: list[Frame] | None = None,
     outcome: Outcome | None = None,
@@ -59,9 +74,10 @@ def play(
     for what the station does; one that cannot be started is the outcome's `failure`, and so is Ctrl-C.
     """
     outcome = outcome or Outcome(scenario)
+    way = Way(virtual, processes, quiet)
     with chdir(folder), StationLog() as log, asyncio.Runner(loop_factory=JumpLoop if virtual else None) as runner:
         try:
-            runner.run(_play(outcome, folder, virtual, told, [] if frames is None else frames, log))
+            runner.run(_play(outcome, folder, way, told, [] if frames is None else frames, log))
         except ManagerError as error:
             outcome.failure, outcome.details = str(error), tuple(f"the station's log: {line}" for line in log.lines)
         except KeyboardInterrupt:
@@ -69,43 +85,47 @@ def play(
     return outcome
 
 
-async def _play(
-    outcome: Outcome, folder: Path, virtual: bool, told: Told, frames: list[Frame], log: StationLog
-) -> None:
+async def _play(outcome: Outcome, folder: Path, way: Way, told: Told, frames: list[Frame], log: StationLog) -> None:
     scenario = outcome.scenario
-    clock = LoopClock(datetime.fromisoformat(scenario.start)) if virtual else None
+    clock = LoopClock(datetime.fromisoformat(scenario.start)) if way.virtual else None
     now = clock.now if clock is not None else wall_clock
     watch = Watch()
     csms = CentralSystem(now, scenario.csms, frames, watch.news)
     served = files.make(scenario.seed, scenario.csms.files, watch.news)
-    async with _reachable(csms, served, virtual) as addresses:
+
+    def surroundings(life: int) -> Surroundings:
+        assert clock is not None
+        return Surroundings(clock, MemoryDialer(csms), served, scenario.seed * 1000 + life)
+
+    async with AsyncExitStack() as things:
+        addresses = await things.enter_async_context(_reachable(csms, served, way.virtual))
         stack = configured(scenario, folder, addresses.csms)
         reading.against(scenario, Names.of(stack))
-
-        def surroundings(life: int) -> Surroundings:
-            assert clock is not None
-            return Surroundings(clock, MemoryDialer(csms), served, scenario.seed * 1000 + life)
-
-        station = Station(stack, watch, clock=clock, lives=surroundings if virtual else None)
+        if way.processes:
+            stack, bus = await _over_mosquitto(things, stack, folder, watch, quiet=way.quiet)
+        else:
+            bus = MemoryBus(watch, clock, Attaching(surroundings) if way.virtual else lambda _module: None)
+        station = Station(stack, bus, watch)
         outcome.began = asyncio.get_running_loop().time()
-        chance = Chance(scenario.seed)
-        player = Player(
-            station,
-            csms,
-            watch,
-            served,
-            log,
-            now=now,
-            chance=chance,
-            began=outcome.began,
-            given={"files": addresses.files},
-        )
+        world = World(station, csms, watch, served, log, now, Chance(scenario.seed), outcome.began)
+        player = Player(world, given={"files": addresses.files})
         try:
             await station.start()
             await _steps(outcome, player, told)
         finally:
             await station.stop()
             await csms.close()
+
+
+async def _over_mosquitto(
+    things: AsyncExitStack, stack: Stack, folder: Path, watch: Watch, *, quiet: bool
+) -> tuple[Stack, Bus]:
+    """A broker of our own, whatever the configuration says; the stack that uses it."""
+    address = await things.enter_async_context(mosquitto())
+    stack = replace(stack, settings=replace(stack.settings, broker=address))
+    bus = BrokerBus(stack.settings, folder, quiet=quiet)
+    await things.enter_async_context(bus.watched(watch))
+    return stack, bus
 
 
 async def _steps(outcome: Outcome, player: Player, told: Told) -> None:

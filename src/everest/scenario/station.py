@@ -1,6 +1,7 @@
-"""The station of a scenario, in this process on an in-memory bus; it can be switched off and on.
+"""The station of a scenario; it can be switched off and on.
 
-Lives here: `Station`: start, power loss, the supervisor's second start after a Reset; `StationLog`, its last words.
+Lives here: `Station`: start, power loss, the supervisor's second start after a Reset; `StationLog`, its last words;
+`Attaching`: what virtual time needs. The bus is in bus.py, the configuration in stack.py.
 A module that reaches beyond the bus brings a `scenario.py` beside its code, with
 
     attach(module, surroundings)     before it is ready: `surroundings.clock`, `.csms` (dial), `.files`, `.seed`
@@ -21,11 +22,11 @@ from dataclasses import dataclass
 from everest.manager.bus import ManagerBus
 from everest.manager.errors import BootError
 from everest.manager.fifo import StatusFifo
-from everest.manager.inprocess import TaskLauncher
-from everest.manager.lifecycle import Lifecycle
+from everest.manager.lifecycle import Launcher, Lifecycle
 from everest.manager.model import Stack
-from everest.runtime import Clock, MemoryBroker, Module
+from everest.runtime import Clock, Module
 from everest.runtime.logs import module_label
+from everest.scenario.bus import Bus
 from everest.scenario.csms import MemoryDialer
 from everest.scenario.files import Files
 from everest.scenario.stack import evses, parameter
@@ -46,23 +47,13 @@ class Surroundings:
 
 
 class Station:
-    """`lives` makes the surroundings of the n-th start in virtual time; None in real time: nothing is replaced."""
+    """On a bus, with its modules as that bus has them."""
 
-    def __init__(
-        self,
-        stack: Stack,
-        watch: Watch,
-        *,
-        clock: Clock | None = None,
-        lives: Callable[[int], Surroundings] | None = None,
-    ) -> None:
+    def __init__(self, stack: Stack, bus: Bus, watch: Watch) -> None:
         self._stack = stack
+        self._bus = bus
         self._watch = watch
-        self._clock = clock
-        self._surroundings = lives
-        self._lives = 0
-        self.broker = MemoryBroker()
-        self._launcher: TaskLauncher | None = None
+        self._launcher: Launcher | None = None
         self._lifecycle: Lifecycle | None = None
         self._life: asyncio.Task[int] | None = None
 
@@ -84,14 +75,16 @@ class Station:
     def running(self) -> bool:
         return self._life is not None and not self._life.done()
 
+    def publish(self, topic: str, payload: str) -> None:
+        """On the external MQTT."""
+        self._bus.publish(topic, payload.encode())
+
     async def start(self, limit: float = 120.0) -> None:
         """Start all modules and let them settle. Raises BootError when they do not get ready."""
-        self.broker = MemoryBroker()
-        self._watch.listen(self.broker)
-        self._lives += 1
+        self._bus.renew()
         settings = self._stack.settings
-        self._launcher = TaskLauncher(settings, self.broker.transport, clock=self._clock, created=self._attach)
-        bus = ManagerBus(self.broker.transport(), settings.everest_prefix)
+        self._launcher = self._bus.launcher(settings)
+        bus = ManagerBus(self._bus.transport(), settings.everest_prefix)
         lifecycle = self._lifecycle = Lifecycle(self._stack, bus, self._launcher, fifo=StatusFifo())
         self._life = asyncio.create_task(lifecycle.run(), name="station")
         self._life.add_done_callback(lambda _: self._watch.news())
@@ -105,18 +98,6 @@ class Station:
         await asyncio.wait([waiting, self._life], timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         return started.is_set()
-
-    def _attach(self, module: Module) -> None:
-        if self._surroundings is None:
-            return
-        name = f"{type(module).__module__.rpartition('.')[0]}.scenario"
-        try:
-            hook: Callable[[Module, Surroundings], None] = importlib.import_module(name).attach
-        except ModuleNotFoundError as error:
-            if error.name != name:
-                raise
-            return
-        hook(module, self._surroundings(self._lives))
 
     async def cut(self) -> None:
         """A power loss: nobody says goodbye."""
@@ -133,6 +114,26 @@ class Station:
     async def _over(self) -> None:
         if self._life is not None:
             await asyncio.gather(self._life, return_exceptions=True)
+
+
+class Attaching:
+    """Gives each module in virtual time its surroundings, those of its n-th start."""
+
+    def __init__(self, surroundings: Callable[[int], Surroundings]) -> None:
+        self._surroundings = surroundings
+        self._seen: dict[str, int] = {}
+
+    def __call__(self, module: Module) -> None:
+        """The module is new and not yet initialised."""
+        life = self._seen[module.info.id] = self._seen.get(module.info.id, 0) + 1
+        name = f"{type(module).__module__.rpartition('.')[0]}.scenario"
+        try:
+            hook: Callable[[Module, Surroundings], None] = importlib.import_module(name).attach
+        except ModuleNotFoundError as error:
+            if error.name != name:
+                raise
+            return
+        hook(module, self._surroundings(life))
 
 
 class StationLog(logging.Handler):

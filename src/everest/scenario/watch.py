@@ -1,7 +1,7 @@
 """What passes on the bus, in a memory that expectations look into.
 
-Lives here: `Watch`: variables (session events among them) and errors of an in-memory broker; who waits is woken by
-each news, those of the central system included.
+Lives here: `Watch`: variables (session events among them) and errors; who waits is woken by each news, those of the
+central system included. The bus itself is in bus.py.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import msgspec
-
-from everest.runtime.memory import MemoryBroker, Published
 
 T = TypeVar("T")
 
@@ -57,9 +55,6 @@ class Watch:
         self._base = f"{prefix}modules/"
         self._news = asyncio.Event()
 
-    def listen(self, broker: MemoryBroker) -> None:
-        broker.watch(self._take)
-
     def forget(self) -> None:
         """What has been heard so far is no longer needed."""
         self.bus.clear()
@@ -68,16 +63,17 @@ class Watch:
         """Something has happened: who waits looks again."""
         self._news.set()
 
-    def _take(self, message: Published) -> None:
-        if not message.topic.startswith(self._base):
+    def take(self, topic: str, payload: bytes) -> None:
+        """A message that passes."""
+        if not topic.startswith(self._base):
             return
-        parts = message.topic.removeprefix(self._base).split("/", 4)
+        parts = topic.removeprefix(self._base).split("/", 4)
         if len(parts) != 5 or parts[1] != "impl":
             return
         module_id, _, implementation_id, kind, name = parts
         if kind not in ("var", "error"):
             return
-        self.bus.append(Heard(module_id, implementation_id, kind, name, message.payload))
+        self.bus.append(Heard(module_id, implementation_id, kind, name, payload))
         self.news()
 
     async def until(self, look: Callable[[], T | None], within: float) -> T | None:

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from everest.manager.errors import BootError
+from everest.manager.errors import BootError, ConfigError
 from everest.scenario import reading
 from everest.scenario.cli import main
 from everest.scenario.model import Outcome
@@ -117,3 +117,49 @@ def test_the_shipped_scenarios_are_listed_and_played_by_name(capsys: pytest.Capt
     assert main(["--check", "plug_first"]) == 0
     with pytest.raises(BootError, match="there is no scenario nowhere"):
         main(["nowhere"])
+
+
+def test_messages_are_told_when_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = scenario_file(tmp_path, "{csms: ClearCache, answer: Accepted}")
+    assert main(["--virtual", "--messages", file]) == 0
+    said = capsys.readouterr().out
+    assert "station > BootNotification {" in said
+    assert "csms    > ClearCache {}" in said
+    assert 'station = {"status": "Accepted"}' in said
+
+
+def test_all_mistakes_of_all_files_are_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("scenario: A\nsteps:\n  - {crad: X}\n")
+    (tmp_path / "b.yaml").write_text("scenario: B\nsteps:\n  - {wait: x}\n")
+    with pytest.raises(ConfigError) as raised:
+        main(["--check", str(tmp_path)])
+    assert [problem.file.name for problem in raised.value.problems] == ["a.yaml", "b.yaml"]
+
+
+def test_an_empty_folder_is_no_success(tmp_path: Path) -> None:
+    with pytest.raises(BootError, match="there are no scenario files"):
+        main([str(tmp_path)])
+
+
+def test_the_check_knows_the_names_of_the_stack(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match='the station has no event "Sesion"'):
+        main(["--check", scenario_file(tmp_path, "{event: Sesion}")])
+
+
+def test_processes_have_no_virtual_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--virtual", "--processes", scenario_file(tmp_path, "{wait: 1 s}")])
+    assert ended.value.code == 1
+    assert "--processes" in capsys.readouterr().err
+
+
+def test_a_failed_step_is_told_with_place_time_and_what_came(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    step = "{expect: StatusNotification, with: {connectorId: 1, status: Charging}, within: 1 s}"
+    assert main(["--virtual", scenario_file(tmp_path, step)]) == 1
+    said = capsys.readouterr().out
+    assert "FAIL   1  0:00:02.0  expect StatusNotification connectorId=1 status=Charging" in said
+    assert "one.yaml:3: no StatusNotification" in said
+    assert "nearest: status is 'Available', expected 'Charging'" in said
+    assert "FAILED One: step 1 at 0:00:03.0" in said

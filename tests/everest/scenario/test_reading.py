@@ -49,3 +49,35 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
 
 def test_broken_yaml_is_named_with_its_line(tmp_path: Path) -> None:
     assert mistakes(tmp_path, "scenario: S\nsteps: [\n")[0].split(":")[0] in ("2", "3")
+
+
+def test_a_key_that_is_there_twice_is_a_mistake(tmp_path: Path) -> None:
+    found = mistakes(tmp_path, "scenario: S\nsteps:\n  - card: A\n    card: B\n")
+    assert found == ["4: key 'card' is there twice (first in line 3); write it once"]
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ("{expect: BootNotificaton}", 'steps[0].expect: "BootNotificaton" is no message of a station; did you mean'),
+        ("{expect: Heartbeat, with: {a: 1}}", 'steps[0].with.a: Heartbeat has no field "a"; there are none'),
+        ("{order: [{Authorize: {idtag: X}}]}", 'steps[0].order[0].Authorize.idtag: Authorize has no field "idtag"'),
+        ("{expect: Authorize, with: {idTag: '/[/'}}", "steps[0]: /[/ is no regular expression"),
+        ("{card: $who}", "card: no step before has saved $who; there are: files"),
+        ("{repeat: 2}", 'steps[0]: "steps" is missing'),
+        ("{repeat: 2000, steps: [{wait: 1 s}]}", "steps[0].repeat: cannot be 2000; write a number up to 1000"),
+        ("{repeat: 2, steps: [{wiat: 1 s}]}", 'steps[0].steps[0].wiat: "wiat" is no kind of step'),
+        ("{choose: {a: 5 min}}", "steps[0].choose: cannot be {'a': '5 min'}; write `name: [one, other]`"),
+        ("{files: {a: gone}}", "steps[0].files: cannot be {'a': 'gone'}; write `file name: state`"),
+        ("{wait: until 25:00}", "steps[0].wait: cannot be 'until 25:00'"),
+    ],
+)
+def test_words_that_would_never_be_met_are_mistakes(tmp_path: Path, step: str, said: str) -> None:
+    (found,) = dict.fromkeys(mistakes(tmp_path, f"scenario: S\nsteps:\n  - {step}\n"))
+    assert found.removeprefix("3: ").startswith(said)
+
+
+def test_what_is_wrong_in_the_head_is_named(tmp_path: Path) -> None:
+    head = "csms: {tags: {A: Acceptd}, answers: {Authorise: {}}}\n"
+    found = mistakes(tmp_path, f"scenario: S\n{head}steps: [{{wait: 1 s}}]\n")
+    assert [line.split(": ")[1] for line in found] == ["csms.answers.Authorise", "csms.tags.A"]

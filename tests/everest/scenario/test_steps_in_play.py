@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from everest.manager.broker import find_mosquitto
 from everest.scenario import reading
 from everest.scenario.csms import Frame
 from everest.scenario.model import Outcome
@@ -157,3 +158,19 @@ def test_ctrl_c_ends_the_scenario_with_the_verdicts_so_far(tmp_path: Path) -> No
     assert [verdict.passed for verdict in outcome.verdicts] == [True]
     with pytest.raises(RuntimeError):
         asyncio.get_running_loop()
+
+
+@pytest.mark.skipif(find_mosquitto() is None, reason="needs mosquitto")
+def test_modules_as_processes_are_killed_by_a_power_loss_and_start_again(tmp_path: Path) -> None:
+    steps = """\
+  - {fault: PermanentFault}
+  - {expect: StatusNotification, with: {connectorId: 1, status: Faulted}}
+  - {error: evse_manager/Inoperative, connector: 1}
+  - {power: 'off'}
+  - {power: 'on'}
+  - {expect: BootNotification}
+  - {csms: ClearCache, answer: Accepted}
+"""
+    file = tmp_path / "played.yaml"
+    file.write_text(f"scenario: S\nsteps:\n{steps}")
+    assert_passed(play(reading.load(file), tmp_path, virtual=False, processes=True))
