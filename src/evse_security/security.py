@@ -222,7 +222,7 @@ class EvseSecurity(CertificateQueries):
             path = leaves.fresh_key_path()
             try:
                 write(path, csr.key_pem(key, self._password), mode=0o600)
-            except StorageError as error:
+            except (StorageError, ValueError) as error:  # ValueError: a password that no key can be locked with
                 log.error("key not stored: %s", error)
                 return t.GetCertificateSignRequestResult(status=status.KeyGenError)
             self._pending_keys[path] = self._now()

@@ -107,6 +107,13 @@ def test_a_signing_request_that_cannot_be_made(
     assert list((folder / "client/csms").iterdir()) == []
 
 
+def test_a_key_that_cannot_be_locked_is_not_made(make_store: Store, folder: Path) -> None:
+    store = make_store(password="x" * 2000)
+    answer = store.generate_certificate_signing_request(CSMS, "DE", "Operator", "station")
+    assert (answer.status, answer.csr) == (S.KeyGenError, None)
+    assert list((folder / "client/csms").iterdir()) == []
+
+
 def test_the_answer_to_a_signing_request_becomes_the_leaf(store: EvseSecurity, pki: Pki, folder: Path) -> None:
     store.install_ca_certificate(pki.root.pem, CaCertificateType.CSMS)
     text = store.generate_certificate_signing_request(CSMS, "DE", "Operator", "CP001").csr
