@@ -147,6 +147,58 @@ def test_interface_definitions_lose_descriptions_and_gain_error_declarations(sta
     }
 
 
+def test_descriptions_stay_below_the_level_to_which_they_are_removed(tmp_path: Path) -> None:
+    house = House(tmp_path / "prefix")
+    house.write(
+        "share/everest/interfaces/deep.yaml",
+        """
+        description: Deep
+        cmds:
+          do:
+            description: Do
+            arguments:
+              all:
+                description: All
+                type: array
+                items:
+                  description: One
+                  type: object
+                  properties:
+                    name: {description: Name, type: object, properties: {first: {description: First, type: string}}}
+              pair: {description: Pair, type: object, properties: {left: {description: Left, type: string}}}
+            result: {description: Done, type: boolean}
+        errors:
+          - reference: /errors/demo#/Undeclared
+        """,
+    )
+    house.manifest("Deep", "provides: {main: {interface: deep, description: Deep}}")
+    stack = house.load(house.config("active_modules: {one: {module: Deep}}\n"))
+    assert dict(distribution.metadata(stack))["interface_definitions/deep"] == {
+        "cmds": {
+            "do": {
+                "arguments": {
+                    "all": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "properties": {
+                                "name": {
+                                    "type": "object",
+                                    "properties": {"first": {"description": "First", "type": "string"}},
+                                }
+                            },
+                        },
+                    },
+                    "pair": {"type": "object", "properties": {"left": {"description": "Left", "type": "string"}}},
+                },
+                "result": {"type": "boolean"},
+            }
+        },
+        "vars": {},
+        "errors": {},
+    }, "and a single error that is not declared yields nothing"
+
+
 def test_manifests_have_their_defaults_and_no_top_level_config(stack: Stack) -> None:
     manifest = dict(distribution.metadata(stack))["manifests/Example"]
     assert manifest["requires"] == {"kvs": {"interface": "demo", "min_connections": 1, "max_connections": 2}}
