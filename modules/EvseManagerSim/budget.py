@@ -68,7 +68,11 @@ def own_budget(
         current = NumberWithSource(value=0.0, source=f"{module_id}/request_zero_power_in_idle")
     elif current.value < hardware.min_current_A:
         current = NumberWithSource(value=0.0, source=current.source)
-    result = LimitsRes(ac_max_current_A=current, ac_max_phase_count=_smallest_phase_count(module_id, hardware, limits))
+    result = LimitsRes(
+        ac_max_current_A=current,
+        ac_max_phase_count=_smallest_phase_count(module_id, hardware, limits),
+        total_power_W=_smallest_power(limits),
+    )
     return EnforcedLimits(
         uuid=module_id,
         valid_for=VALID_FOR_S,
@@ -85,13 +89,21 @@ def under_limits(
     root = budget.limits_root_side
     if not limits or root.ac_max_current_A is None:
         return budget
-    limits.append(LimitsReq(ac_max_current_A=root.ac_max_current_A, ac_max_phase_count=root.ac_max_phase_count))
+    limits.append(
+        LimitsReq(
+            ac_max_current_A=root.ac_max_current_A,
+            ac_max_phase_count=root.ac_max_phase_count,
+            total_power_W=root.total_power_W,
+        )
+    )
     current = _smallest_current(root.ac_max_current_A.source, hardware, limits, phases)
     if current.value < hardware.min_current_A:
         current = NumberWithSource(value=0.0, source=current.source)
     counts = [limit.ac_max_phase_count for limit in limits if limit.ac_max_phase_count is not None]
     count = min(counts, key=lambda number: number.value, default=None)
-    return replace(budget, limits_root_side=replace(root, ac_max_current_A=current, ac_max_phase_count=count))
+    power = _smallest_power(limits)
+    result = replace(root, ac_max_current_A=current, ac_max_phase_count=count, total_power_W=power)
+    return replace(budget, limits_root_side=result)
 
 
 def _smallest_current(source: str, hardware: Hardware, limits: list[LimitsReq], phases: int) -> NumberWithSource:
@@ -104,6 +116,12 @@ def _smallest_current(source: str, hardware: Hardware, limits: list[LimitsReq], 
             found.append(NumberWithSource(value=amps, source=limit.total_power_W.source))
     smallest = min(found, key=lambda number: number.value)
     return NumberWithSource(value=max(0.0, smallest.value), source=smallest.source)
+
+
+def _smallest_power(limits: list[LimitsReq]) -> NumberWithSource | None:
+    """A limit in W stays one beside the current it means; None without one."""
+    found = [limit.total_power_W for limit in limits if limit.total_power_W is not None]
+    return min(found, key=lambda number: number.value, default=None)
 
 
 def _smallest_phase_count(module_id: str, hardware: Hardware, limits: list[LimitsReq]) -> IntegerWithSource:

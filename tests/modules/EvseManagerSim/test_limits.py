@@ -80,6 +80,23 @@ async def test_a_limit_shows_on_the_bus_within_a_second_and_in_the_meter_within_
 
 
 @virtual
+async def test_a_limit_in_watts_shows_as_one_until_it_is_gone() -> None:
+    topic = "everest_external/nodered/1/state/max_watt"
+    async with Limited() as charger:
+        await charger.charge(5)
+        assert charger._externals[topic] == []
+        await charger.limit(entry({**watts(9200.0), **amps(15.0)}))
+        assert charger.enforced["total_power_W"] == {"value": 9200.0, "source": "ocpp"}
+        assert charger.offered == pytest.approx(9200.0 / 690.0)
+        assert charger._externals[topic][-1] == "9200.00000"
+        await charger.tree(14.0)
+        assert (charger.enforced["total_power_W"]["value"], charger.offered) == (9200.0, pytest.approx(9200.0 / 690.0))
+        await charger.limit()
+        await charger.tree(14.0)
+        assert "total_power_W" not in charger.enforced
+
+
+@virtual
 async def test_each_entry_of_a_schedule_counts_from_its_time_on() -> None:
     async with Limited() as charger:
         await charger.charge(5)
