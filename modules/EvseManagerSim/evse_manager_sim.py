@@ -247,6 +247,10 @@ class EvseManagerSim(Module):
             lambda session, name: self.spawn(session, name=name),
             self._car_info,
         )
+        if not self.simulator.drives_session:
+            self.v2g.started = lambda wish: log.warning(
+                "iso_start_v2g_session: a real board drives the session, the simulated car talks to nobody"
+            )
         self.provide("token_provider", self.hlc.tokens)
         self.provide("extensions", self.hlc.extensions)
 

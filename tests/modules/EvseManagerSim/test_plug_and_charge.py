@@ -470,3 +470,26 @@ async def test_a_token_carries_the_data_of_at_most_four_certificates() -> None:
         )
         await charger.arrive()
         assert len(charger.tokens()[0]["iso15118CertificateHashData"]) == 4
+
+
+async def test_with_a_real_board_the_simulated_car_s_contract_is_not_presented(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    board = "board/main"
+    async with Iso(connections={"bsp": [board]}) as charger:
+        for command in (
+            "enable",
+            "pwm_on",
+            "cp_state_X1",
+            "cp_state_F",
+            "allow_power_on",
+            "ac_set_overcurrent_limit_A",
+        ):
+            charger.answer(board, command, lambda args: None)
+        await asyncio.sleep(1)
+        charger.publish(board, "event", {"event": "B"})
+        charger.car("sleep 1;iso_start_v2g_session AC contract;pause;sleep 60")
+        await asyncio.sleep(5)
+        assert charger.kinds() == ["SessionStarted", "AuthRequired"]
+        assert charger.tokens() == []
+        assert "a real board drives the session" in caplog.text
