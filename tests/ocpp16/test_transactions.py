@@ -387,6 +387,20 @@ async def test_a_signed_start_that_comes_with_the_stop_takes_the_place_of_the_un
     assert contexts(data) == [("Transaction.Begin", "SignedData"), ("Transaction.End", "Raw")]
 
 
+async def test_a_signed_start_that_comes_with_the_stop_stands_before_the_samples() -> None:
+    async with Station(StopTxnSampledData="Energy.Active.Import.Register", MeterValueSampleInterval=10) as station:
+        await station.boot()
+        await station.begin()
+        await settled(5)
+        await station.read_meter(500)
+        await settled(6)
+        await station.end(start_signed_meter_value=SignedMeterValue(signed_meter_data="OCMF|start"))
+        await settled()
+    data = station.csms.requests("StopTransaction")[0]["transactionData"]
+    assert [context for context, _ in contexts(data)] == ["Transaction.Begin", "Sample.Periodic", "Transaction.End"]
+    assert [value["timestamp"] for value in data] == sorted(value["timestamp"] for value in data)
+
+
 async def test_transaction_data_has_begin_samples_and_end_for_the_wanted_measurands() -> None:
     async with Station(StopTxnSampledData="Energy.Active.Import.Register", MeterValueSampleInterval=10) as station:
         await station.boot()

@@ -108,6 +108,9 @@ def _sinks(settings: LogSettings, directory: Path, now: datetime, console: TextI
         yield ConsoleSink(console, detailed="console_detailed" in settings.formats)
 
 
+SECURITY_LOG_WAS_CLEARED = "SecurityLogWasCleared"
+
+
 class WrittenMessageLog:
     """`ocpp16.ports.MessageLog` over any number of sinks."""
 
@@ -239,7 +242,8 @@ class WrittenMessageLog:
     # --- in the writer's thread --------------------------------------------------------------------------------------
 
     def _write(self, backlog: list[Record | Step]) -> bool:
-        """True if a security log was deleted."""
+        """True if a security log was deleted, other than by the event that tells of it: in a file smaller than that
+        event's line it would come again and again."""
         cleared = False
         for item in backlog:
             if not isinstance(item, Record):
@@ -247,7 +251,7 @@ class WrittenMessageLog:
                 continue
             for sink in self._all_sinks():
                 if sink.takes(item.kind) and self._write_to(sink, item) and isinstance(sink, SecuritySink):
-                    cleared = True
+                    cleared = cleared or item.name != SECURITY_LOG_WAS_CLEARED
         for sink in self._all_sinks():
             self._safely(sink, sink.flush)
         return cleared
