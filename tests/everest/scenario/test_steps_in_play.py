@@ -132,6 +132,23 @@ def test_a_strict_order_suffers_no_other_of_its_kind(tmp_path: Path) -> None:
     )
 
 
+def test_a_text_is_published_on_the_external_bus(tmp_path: Path) -> None:
+    topic = "everest_external/nodered/1/carsim/cmd/modify_charging_session"
+    ended = "  - {expect: StopTransaction, with: {reason: EVDisconnected}}\n"
+    assert_passed(played(tmp_path, f"{CHARGING}  - {{publish: {topic}, payload: unplug}}\n{ended}"))
+
+
+def test_a_car_may_do_other_commands(tmp_path: Path) -> None:
+    steps = """\
+  - {car: plug, commands: "sleep 1;iec_wait_pwr_ready;sleep 1;draw_power_regulated 6,1;sleep 3600"}
+  - {card: ME}
+  - {wait: 15 s}
+  - expect: MeterValues
+    with: {meterValue: {sampledValue: {measurand: Current.Import, phase: L1, value: "< 7"}}}
+"""
+    assert_passed(played(tmp_path, steps))
+
+
 def test_a_failure_tells_what_the_station_logged(tmp_path: Path) -> None:
     outcome = played(tmp_path, "  - {car: fly away}\n")
     assert "unknown command 'fly'" in " ".join(outcome.verdicts[0].details)
