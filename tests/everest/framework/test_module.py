@@ -136,6 +136,14 @@ def test_the_ready_callback_runs_in_a_thread_of_its_own(unready: Pair) -> None:
     assert "worker" not in first.name
 
 
+def test_the_ready_callback_may_call_commands(unready: Pair) -> None:
+    answers = Heard()
+    words = {"key": "ready", "value": "words"}
+    unready.probe.init_done(lambda: answers(unready.probe.call_command(unready.to_box, "store", words)))
+    unready.box.init_done()
+    assert answers.next() is None and unready.stored.next()["key"] == "ready"
+
+
 def test_the_shutdown_handler_may_call_commands_then_calls_fail_and_publishing_is_in_vain(pair: Pair) -> None:
     answers = Heard()
     pair.probe.shutdown_handler(
