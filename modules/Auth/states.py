@@ -120,8 +120,8 @@ class Evse:
     def available(self) -> bool:
         """Whether a token can be used here (station 1.3)."""
         blocked = self.plug_in_timeout or self.identifier is not None or self.in_use
-        usable = {ConnectorState.UNAVAILABLE, ConnectorState.FAULTED, ConnectorState.UNAVAILABLE_FAULTED}
-        return not blocked and any(connector.state not in usable for connector in self.connectors.values())
+        broken = {ConnectorState.UNAVAILABLE, ConnectorState.FAULTED, ConnectorState.UNAVAILABLE_FAULTED}
+        return not blocked and any(connector.state not in broken for connector in self.connectors.values())
 
     @property
     def unavailable(self) -> bool:

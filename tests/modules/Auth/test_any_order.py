@@ -29,8 +29,8 @@ LETTERS = {
     "Withdrawn": "W",
 }
 ROWS = re.compile(r"(P[TW]*(A[TW]*){0,2}([RUSE][TW]*)?)*")
-"""The statuses of one card, as station 1.7 lists them. With two validators there may be two acceptances, and T and W may
-be those of the authorization before, at another EVSE."""
+"""The statuses of one card, as station 1.7 lists them. With two validators there may be two acceptances; T and W may be
+those of the authorization before, at another EVSE."""
 
 
 class Chance:
