@@ -6,7 +6,10 @@ Limits come over the implementations that OCPP's `evse_energy_sink` is connected
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +17,23 @@ import pytest
 import yaml
 from cryptography import x509
 
+from everest.contracts.interfaces.auth_token_validator import AuthTokenValidatorImplementation
+from everest.contracts.types import authorization as auth
 from everest.demo.csms import CentralSystem
+from everest.runtime import Module, ModuleContext, run_module
+from everest.runtime.mqtt import MqttTransport
 from everest.runtime.topics import Topics
 from everest.runtime.wire import build_command
+from evse_security.types import CertificateValidationResult
+from evse_security.verify import verify_chain
 from tests.support.mosquitto import Mosquitto, mosquitto
 from tests.support.stack import ROOT, Bus, Station, station_config
 
 CAR = "sleep 1;iec_wait_pwr_ready;sleep 1;draw_power_regulated 16,3;sleep 3600"
-PNC = "sleep 1;iso_wait_slac_matched;iso_start_v2g_session AC contract;iso_wait_pwr_ready;sleep 3600"
+PNC = (
+    "sleep 1;iso_wait_slac_matched;iso_start_v2g_session AC contract;iso_wait_pwr_ready;"
+    "iso_draw_power_regulated 16,3;sleep 3600"
+)
 CARD = "everest_api/dummy_token_provider/cmd/provide"
 SWIPE = (
     '{"id_token":{"value":"DEADBEEF","type":"ISO14443"},"authorization_type":"RFID",'
@@ -124,34 +136,76 @@ async def test_limits_over_the_connected_interfaces_show_in_budget_offer_and_met
         await asyncio.gather(bus.enforced(32.0), bus.enforced(32.0, "evse_manager_2"), bus.drawn(16.0))
 
 
+class Validator(AuthTokenValidatorImplementation):
+    """Validates contracts as a CSMS does that has the operator's root."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    async def validate_token(self, provided_token: auth.ProvidedIdToken) -> auth.ValidationResult:
+        chain = x509.load_pem_x509_certificates((provided_token.certificate or "").encode())
+        anchors = x509.load_pem_x509_certificates(self._root.read_bytes())
+        result = verify_chain(chain, anchors, datetime.now(UTC))
+        valid = result is CertificateValidationResult.Valid
+        status = auth.AuthorizationStatus.Accepted if valid else auth.AuthorizationStatus.Invalid
+        return auth.ValidationResult(authorization_status=status, tariff_messages=[])
+
+
+@contextlib.asynccontextmanager
+async def validated(config: Path, port: int, root: Path) -> AsyncIterator[None]:
+    """The stack of `config` with the validator in it, which Auth asks after OCPP."""
+
+    def probe(context: ModuleContext) -> Module:
+        module = Module(context)
+        module.provide("validator", Validator(root))
+        return module
+
+    document = yaml.safe_load(config.read_text(encoding="utf-8"))
+    modules = document["active_modules"]
+    modules["evse_manager_1"]["config_module"] |= {"ac_hlc_enabled": True, "verify_contract_cert_chain": True}
+    modules["probe"] = {"module": "ProbeModule"}
+    modules["auth"]["connections"]["token_validator"].append({"module_id": "probe", "implementation_id": "validator"})
+    config.write_text(yaml.safe_dump(document), encoding="utf-8")
+    async with Station(config, port, "--standalone", "probe", wait=False) as station:
+        await station.wait_for_status("WAITING_FOR_STANDALONE_MODULES")
+        life = asyncio.create_task(
+            run_module(probe, module_id="probe", transport=MqttTransport("127.0.0.1", port)), name="probe"
+        )
+        try:
+            await station.wait_for_status("ALL_MODULES_STARTED")
+            yield
+        finally:
+            life.cancel()
+            await asyncio.gather(life, return_exceptions=True)
+
+
 @pytest.mark.mosquitto
 @pytest.mark.stack
-async def test_evse_security_validates_the_car_s_contract_once_it_has_the_root(
+async def test_a_car_charges_by_contract_once_evse_security_and_the_validator_have_its_root(
     tmp_path: Path, mosquitto: Mosquitto
 ) -> None:
-    async with CentralSystem() as csms, Looking(mosquitto.port) as bus:
-        config = station_config(tmp_path, csms.url)
-        document = yaml.safe_load(config.read_text(encoding="utf-8"))
-        document["active_modules"]["evse_manager_1"]["config_module"] |= {
-            "ac_hlc_enabled": True,
-            "verify_contract_cert_chain": True,
-        }
-        config.write_text(yaml.safe_dump(document), encoding="utf-8")
-        async with Station(config, mosquitto.port):
-            await bus.wait_for_event("Enabled")
-            await bus.publish("everest_external/nodered/1/carsim/cmd/execute_charging_session", PNC)
-            await bus.wait_for(lambda: bus.values("hlc_session_failed"), what="a refusal: the root is unknown")
-            assert bus.values("provided_token") == []
-            root = (tmp_path / "contract-pki" / "mo_root.pem").read_text(encoding="utf-8")
-            await bus.call("evse_security", "main", "install_ca_certificate", certificate=root, certificate_type="MO")
-            await bus.wait_for(lambda: bus.values("certificate_store_update"), what="the root is installed")
-            await bus.publish("everest_external/nodered/1/carsim/cmd/modify_charging_session", PNC)
-            await bus.wait_for(lambda: bus.values("provided_token"), what="the contract")
+    root = tmp_path / "contract-pki" / "mo_root.pem"
+    async with (
+        CentralSystem() as csms,
+        Looking(mosquitto.port) as bus,
+        validated(station_config(tmp_path, csms.url), mosquitto.port, root),
+    ):
+        await bus.wait_for_event("Enabled")
+        await bus.publish("everest_external/nodered/1/carsim/cmd/execute_charging_session", PNC)
+        await bus.wait_for(lambda: bus.values("hlc_session_failed"), what="a refusal: the root is unknown")
+        assert bus.values("provided_token") == []
+        certificate = root.read_text(encoding="utf-8")
+        await bus.call(
+            "evse_security", "main", "install_ca_certificate", certificate=certificate, certificate_type="MO"
+        )
+        await bus.wait_for(lambda: bus.values("certificate_store_update"), what="the root is installed")
+        await bus.publish("everest_external/nodered/1/carsim/cmd/modify_charging_session", PNC)
+        started = await bus.wait_for_event("TransactionStarted")
+        await bus.wait_for_event("ChargingStarted")
     (token,) = bus.values("provided_token")
+    assert started["transaction_started"]["id_tag"] == token
     chain = x509.load_pem_x509_certificates(token["certificate"].encode())
     serials = [entry["serialNumber"] for entry in token["iso15118CertificateHashData"]]
     assert serials == [f"{certificate.serial_number:x}" for certificate in chain]
-    statuses = [
-        (entry["token"]["id_token"]["type"], entry["status"]) for entry in bus.values("token_validation_status")
-    ]
-    assert ("eMAID", "Processing") in statuses
+    statuses = [status["status"] for status in bus.values("token_validation_status")]
+    assert statuses == ["Processing", "Accepted", "UsedToStart"]
