@@ -15,6 +15,7 @@ from everest.manager import distribution
 from everest.manager.configuration import Answer, ConfigurationService, ForwardResult, ModuleSilent, unknown_origin
 from everest.manager.model import Stack
 from everest.runtime import wire
+from everest.runtime.diagnostics import OnceLog
 from everest.runtime.errors import TransportError, WireError
 from everest.runtime.topics import Topics
 from everest.runtime.transport import Message, Transport
@@ -39,7 +40,7 @@ class ManagerBus:
         self._metadata_topics: list[str] = []
         self._set_answers: dict[str, asyncio.Future[ForwardResult]] = {}
         self._sets: set[asyncio.Task[None]] = set()
-        self._reported: set[tuple[str, str]] = set()
+        self._deviations = OnceLog()
 
     async def connect(self) -> None:
         """Connect and listen for configuration requests. Errors: BrokerRefused."""
@@ -107,9 +108,7 @@ class ManagerBus:
             envelope = wire.parse(message.topic, message.payload)
             self._route(envelope)
         except WireError as error:
-            if (error.topic, error.reason) not in self._reported:
-                self._reported.add((error.topic, error.reason))
-                logger.warning("dropped a malformed message: %s", error)
+            self._deviations.warn(error.topic, f"dropped a malformed message: {error.reason}")
 
     def _route(self, envelope: Envelope) -> None:
         module_id = self._ready_topics.get(envelope.topic)

@@ -457,3 +457,15 @@ async def test_malformed_messages_are_logged_once_and_survived(
         await asyncio.wait_for(scene.life.started.wait(), 5)
         dropped = [record.getMessage() for record in caplog.records if "malformed" in record.getMessage()]
         assert len(dropped) == len(set(dropped)) >= 5
+
+
+async def test_a_hostile_flood_of_different_garbage_fills_neither_memory_nor_log(
+    stage: Callable, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with stage("{one: {module: Demo}}") as scene:
+        await scene.started()
+        for number in range(5000):
+            scene.broker.publish("everest/config/request", b'{"msg_type":"Nonsense%d"}' % number)
+        await asyncio.sleep(1)
+        assert "further ones stay unlogged" in caplog.records[-1].getMessage()
+        assert len(caplog.records) < 2100
