@@ -76,7 +76,9 @@ def merge_patch(target: Any, patch: Any) -> Any:
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Replace a file so that after any kill or power cut it holds the old content or the new, never a part."""
+    """Replace a file so that after any kill or power cut it holds the old content or the new, never a part. A link to
+    it stays one."""
+    path = path.resolve()
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
     temporary = path.with_name(path.name + "$")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)

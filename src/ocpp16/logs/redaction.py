@@ -22,7 +22,8 @@ _VALUE = re.compile(r'("value"\s*:\s*")(?:[^"\\]|\\.)*("?)', re.IGNORECASE)
 _PRIVATE_KEY = re.compile(
     r"(-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----).*?(?:(-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----)|$)", re.DOTALL
 )
-_PASSWORD = re.compile(r"(\w://[^\s/@:\"]*:)[^\s/@\"]+(?=@)")
+_PASSWORD = re.compile(r"(\w://[^\s/@:\"]*:)[^\s/\"]+(?=@)")
+"""Up to the last @ before the path: a password may hold one."""
 
 
 def redact(frame: str) -> str:

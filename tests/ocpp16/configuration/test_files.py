@@ -141,3 +141,13 @@ def test_broken_memory_of_origins_stops_nothing(tmp_path: Path, content: str) ->
     (tmp_path / "user.json.origin").write_text(content)
     overlay.set("Core", "ResetRetries", 2, Source.CSMS, datetime(2024, 1, 1, tzinfo=UTC))
     assert overlay.origins(overlay.load())["Core", "ResetRetries"].source is Source.CSMS
+
+
+def test_a_link_to_the_file_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    link = tmp_path / "user.json"
+    link.symlink_to("data/user.json")
+    write_durably(link, b"{}")
+    assert link.is_symlink()
+    assert (tmp_path / "data" / "user.json").read_text() == "{}"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["data", "user.json"]

@@ -74,3 +74,4 @@ def test_certificates_and_the_rest_of_an_address_stay_readable() -> None:
     assert redact(frame) == frame
     address = '[2,"1","GetDiagnostics",{"location":"ftp://user:secret@host:21/path"}]'
     assert redact(address) == '[2,"1","GetDiagnostics",{"location":"ftp://user:***@host:21/path"}]'
+    assert redact('["ftp://user:p@ss@word@host/a@b"]') == '["ftp://user:***@host/a@b"]'
