@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,7 +48,7 @@ def base_of(configured: str, etc: Path) -> Path:
 
 async def _run(call: Callable[..., _T], *arguments: Any) -> _T:
     """Run a command of the engine in a worker thread."""
-    return await asyncio.get_running_loop().run_in_executor(None, partial(call, *arguments))
+    return await asyncio.to_thread(call, *arguments)
 
 
 async def _convert(type: type[_T], call: Callable[..., Any], *arguments: Any) -> _T:

@@ -14,6 +14,8 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import IO
 
+_first_label = ""
+"""Who speaks in a thread that no task has begun: the process."""
 module_label: ContextVar[str] = ContextVar("module_label", default="")
 """The module id of the running task; several modules may share one process."""
 
@@ -75,7 +77,7 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         name = severity(record.levelno)
         record.severity = f"\x1b[{COLOURS[name]}m{name}\x1b[0m" if self._colour else name
-        record.label = f"{_process_name or module_label.get():15.15}"
+        record.label = f"{_process_name or module_label.get() or _first_label:15.15}"
         return super().format(record)
 
 
@@ -88,8 +90,10 @@ def line_handler(stream: IO[str]) -> logging.Handler:
 
 def configure(label: str, log_config: Path | None = None, stream: IO[str] | None = None) -> None:
     """Send all logging of this process to stderr, named by `label`, filtered as the INI says."""
+    global _first_label
     stream = stream or sys.stderr
     module_label.set(label)
+    _first_label = label
     level = level_from(log_config)
     logging.basicConfig(level=level, handlers=[line_handler(stream)], force=True)
     for chatty in ("aiomqtt", "mqtt", "asyncio", "websockets", "httpx", "peewee"):

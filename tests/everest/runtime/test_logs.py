@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import logging
+import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,3 +70,12 @@ def test_a_line_names_severity_and_module_and_is_coloured_on_a_terminal_only(
     [line] = stream.getvalue().splitlines()
     assert "WARN" in line and line.endswith("evse_manager_nu watch out")
     assert ("\x1b[" in line) is coloured
+
+
+def test_a_thread_that_no_task_has_begun_speaks_for_the_process() -> None:
+    stream = io.StringIO()
+    logs.configure("store", None, stream)
+    thread = threading.Thread(target=logging.getLogger("x").warning, args=("from a thread",))
+    thread.start()
+    thread.join()
+    assert re.search(r"\[WARN\] store +from a thread\n$", stream.getvalue())
