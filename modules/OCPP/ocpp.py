@@ -419,8 +419,8 @@ class OCPP(Module):
         core = await self.initialised()
         if core is not None:
             await core.on_security_event(
-                event.type[:EVENT_TYPE_LENGTH],
-                None if event.info is None else event.info[:TECH_INFO_LENGTH],
+                event.type,
+                event.info,
                 event.critical,
                 parse_time(event.timestamp),
             )
@@ -478,7 +478,3 @@ class OCPP(Module):
         """The end of the process is a power loss, not a stop: open transactions stay (libocpp 12.1)."""
         if self.charge_point is not None:
             await self.charge_point.close()
-
-
-EVENT_TYPE_LENGTH = 50
-TECH_INFO_LENGTH = 255

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +233,44 @@ async def test_security_events_of_the_core_are_told_at_both_interfaces(bench: Oc
         startup, invalid = bench.bus.published(implementation, "security_event")
         assert startup == {"type": "StartupOfTheDevice", "info": "The Charge Point has booted"}
         assert invalid == {**event, "info": '[2, "1", "Reset", {"type": "Lukewarm"}]'}
+
+
+async def test_the_texts_of_a_security_event_are_cut_to_what_fits(bench: OcppBench, csms: CentralSystem) -> None:
+    event = {"type": "T" * 60, "info": "i" * 300, "critical": True}
+    await bench.bus.call("ocpp_generic", "security_event", {"event": event})
+    sent = await csms.wait_for_call("SecurityEventNotification", lambda p: p["type"].startswith("TT"))
+    assert (sent["type"], sent["techInfo"]) == ("T" * 50, "i" * 255)
+
+
+async def test_ocpp_starts_as_long_after_the_evses_as_configured(tmp_path: Path, csms: CentralSystem) -> None:
+    times: dict[str, float] = {}
+
+    def note(name: str, answer: Any) -> Callable[[dict[str, Any]], Any]:
+        def reply(_arguments: dict[str, Any]) -> Any:
+            times[name] = asyncio.get_running_loop().time()
+            return answer
+
+        return reply
+
+    async with OcppBench(tmp_path, csms, announce=False, DelayOcppStart=45, MessageQueueResumeDelay=3) as bench:
+        bench.answer("evse_manager_2/evse", "external_ready_to_start_charging", note("allowed", True))
+        bench.answer("system/main", "get_boot_reason", note("started", "PowerUp"))
+        for evse in (1, 2):
+            bench.bus.publish(f"evse_manager_{evse}/evse", "waiting_for_external_ready", True)
+        await bench.wait_for_status(2, "Available")
+        assert bench.bus.module.core._settings.message_queue_resume_delay == 3  # type: ignore[attr-defined]
+    assert times["started"] - times["allowed"] > 0.04
+
+
+async def test_the_core_stops_as_long_after_a_reset_as_configured(tmp_path: Path, csms: CentralSystem) -> None:
+    async with OcppBench(tmp_path, csms, ResetStopDelay=7) as bench:
+        module = bench.bus.module
+        assert module.reset_stop_delay == 7  # type: ignore[attr-defined]
+        module.reset_stop_delay = 0.045  # type: ignore[attr-defined]
+        before = asyncio.get_running_loop().time()
+        await csms.call(call.Reset(type="Soft"))
+        await bench.bus.next_call("system/main", "reset")
+        assert asyncio.get_running_loop().time() - before > 0.04
 
 
 async def test_an_expiry_date_is_told_with_the_verdict_on_a_token(bench: OcppBench, csms: CentralSystem) -> None:
