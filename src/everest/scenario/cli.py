@@ -44,7 +44,7 @@ def main(words: Sequence[str]) -> int:
     arguments = parser.parse_args(words)
     if arguments.list:
         for file in shipped():
-            say(f"{file.stem:36} {reading.load(file).name}")
+            say(f"{file.stem:40} {reading.load(file).name}")
         return 0
     if not arguments.files:
         parser.error("no scenario file is named")

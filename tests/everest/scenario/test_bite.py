@@ -27,8 +27,8 @@ def instead(field: str, old: Any, new: Any) -> Change:
 
 
 CASES: list[tuple[str, str, Change]] = [
-    ("plug_first", "StopTransaction", put(reason="Other")),
-    ("plug_first", "StopTransaction", put(meterStop=0)),
+    ("unplug_while_charging", "StopTransaction", put(reason="Other")),
+    ("unplug_while_charging", "StopTransaction", put(meterStop=0)),
     ("stop_by_card", "StopTransaction", put(idTag="SOMEBODY")),
     ("stop_by_card", "StatusNotification", instead("status", "Finishing", "Available")),
     ("unplug_while_charging", "StopTransaction", put(transactionId=99)),

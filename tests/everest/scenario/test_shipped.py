@@ -46,7 +46,7 @@ def test_each_everyday_situation_has_its_scenario() -> None:
 
 
 def test_the_same_seed_says_the_same_messages_again(tmp_path: Path) -> None:
-    scenario = reading.load(next(file for file in FILES if file.stem == "plug_first"))
+    scenario = reading.load(next(file for file in FILES if file.stem == "stop_by_card"))
     said = []
     for number in ("one", "two"):
         folder = tmp_path / number

@@ -8,7 +8,9 @@ import threading
 from pathlib import Path
 
 import pytest
+import yaml
 
+from everest.manager import paths
 from everest.manager.broker import find_mosquitto
 from everest.scenario import reading
 from everest.scenario.csms import Frame
@@ -158,6 +160,24 @@ def test_a_station_that_does_not_start_tells_why(tmp_path: Path) -> None:
     outcome = played(tmp_path, "  - {wait: 1 s}\n", "station: {ocpp: {HeartbeatInterval: long}}\n")
     assert outcome.failure == "the station did not start"
     assert "Core.HeartbeatInterval: 'long' is not of type 'integer'" in " ".join(outcome.details)
+
+
+def test_a_configuration_beside_the_file_is_the_station(tmp_path: Path) -> None:
+    stack = yaml.safe_load(paths.resolve().default_config.read_text())
+    modules = stack["active_modules"]
+    del modules["evse_manager_2"]
+    for module in modules.values():
+        for ends in module.get("connections", {}).values():
+            ends[:] = [end for end in ends if end["module_id"] != "evse_manager_2"]
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(stack))
+    head = "station: {config: small.yaml, ocpp: {NumberOfConnectors: 1}}\n"
+    steps = """\
+  - {expect: StatusNotification, with: {connectorId: 1}}
+  - {none: StatusNotification, with: {connectorId: 2}}
+"""
+    assert_passed(played(tmp_path, steps, head))
+    outcome = played(tmp_path, "  - {car: plug, connector: 2}\n", head)
+    assert "there is no connector 2; there are: 1" in outcome.failure
 
 
 def test_names_that_the_stack_has_not_are_told_before_anything_is_played(tmp_path: Path) -> None:
