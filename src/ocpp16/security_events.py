@@ -13,6 +13,7 @@ from enum import StrEnum
 from ocpp16.configuration import keys
 from ocpp16.connector import cut
 from ocpp16.context import Context
+from ocpp16.errors import StoreError
 from ocpp16.messages import SecurityEventNotificationRequest
 
 
@@ -92,8 +93,12 @@ class SecurityEvents:
         await self.raise_event(event_type, tech_info)
 
     async def raise_event(self, event_type: str, tech_info: str | None = None, *, critical: bool | None = None) -> None:
-        """An event of the charge point itself: also told to the integrator, critical or not."""
-        await self.report(event_type, tech_info, critical=critical)
+        """An event of the charge point itself: also told to the integrator, critical or not. A store that refuses it
+        costs this event, and not what it is an event of."""
+        try:
+            await self.report(event_type, tech_info, critical=critical)
+        except StoreError as error:
+            self._context.log.error("The security event %s is lost, it cannot be queued: %s", event_type, error)
         self._context.lanes.post(0, "security_event", OTHER_NAMES.get(event_type, event_type), tech_info or "")
 
     async def report(
@@ -104,7 +109,8 @@ class SecurityEvents:
         critical: bool | None = None,
         timestamp: datetime | None = None,
     ) -> None:
-        """Log an event and, if it is critical, queue it durably. Type is cut to 50, techInfo to 255 characters."""
+        """Log an event and, if it is critical, queue it durably. Type is cut to 50, techInfo to 255 characters. Raises
+        StoreError."""
         name = OTHER_NAMES.get(event_type, event_type)[:50]
         time = timestamp or self._context.clock.now()
         text = cut(tech_info, 255)

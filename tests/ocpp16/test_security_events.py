@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ocpp16 import BootReason
-from ocpp16.errors import ConnectionFailed
+from ocpp16.errors import ConnectionFailed, StoreError
 from tests.support.ocpp16_station import Station, settled
 
 pytestmark = pytest.mark.looptime
@@ -76,3 +78,17 @@ async def test_a_refused_login_is_an_event_of_its_own() -> None:
         await station.boot()
         await settled(1)
     assert ["FailedToAuthenticateAtCentralSystem", ""] in station.asked_for("security_event")
+
+
+async def test_a_store_that_refuses_an_event_does_not_keep_the_rest_from_happening() -> None:
+    async def refuse(*_: Any, **__: Any) -> None:
+        raise StoreError("disk full")
+
+    async with Station() as station:
+        await station.boot()
+        station.store.apply = refuse  # type: ignore[method-assign]
+        await station.charge_point.on_firmware_update_status_notification(3, "InvalidSignature")
+        await settled()
+        with pytest.raises(StoreError):
+            await station.charge_point.on_security_event("TamperDetectionActivated")
+    assert station.asked_for("security_event")[-1] == ["InvalidFirmwareSignature", ""]
