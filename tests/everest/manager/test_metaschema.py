@@ -1,4 +1,4 @@
-"""The five meta schemas, row by row of bus 6.1, 6.2, 6.4, 6.5 and 4.1: one sound document each, and what is wrong then."""
+"""The five meta schemas, row by row of bus 6.1, 6.2, 6.4, 6.5 and 4.1: a sound document each, and what breaks it."""
 
 from __future__ import annotations
 
