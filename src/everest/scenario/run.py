@@ -79,7 +79,9 @@ def play(
         try:
             runner.run(_play(outcome, folder, way, told, [] if frames is None else frames, log))
         except ManagerError as error:
-            outcome.failure, outcome.details = str(error), tuple(f"the station's log: {line}" for line in log.lines)
+            more = ["--verbose shows the log of its processes"] if processes and quiet else []
+            outcome.failure = str(error)
+            outcome.details = (*(f"the station's log: {line}" for line in log.lines), *more)
         except KeyboardInterrupt:
             outcome.failure, outcome.interrupted = "interrupted", True
     return outcome
