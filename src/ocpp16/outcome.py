@@ -8,7 +8,8 @@ from __future__ import annotations
 import msgspec
 
 from ocpp16 import queue
-from ocpp16.messages import Response
+from ocpp16.messages import AuthorizationStatus, IdTagInfo, Response, StartTransactionResponse
+from ocpp16.messages.base import Integer
 from ocpp16.messages.codec import PayloadError, decode_response
 from ocpp16.wire import CallError, CallResult
 
@@ -49,7 +50,29 @@ def outcome_of(action: str, frame: CallResult | CallError) -> Outcome:
     try:
         return Answered(decode_response(action, frame.payload))
     except PayloadError as error:
-        return Malformed(str(error))
+        started = _started(frame.payload) if action == "StartTransaction" else None
+        return Malformed(str(error)) if started is None else Answered(started)
+
+
+class _Info(msgspec.Struct):
+    status: AuthorizationStatus
+
+
+class _Started(msgspec.Struct, rename="camel"):
+    transaction_id: Integer
+    id_tag_info: _Info
+
+
+def _started(payload: bytes) -> StartTransactionResponse | None:
+    """Id and status out of a StartTransaction.conf that breaks its schema elsewhere (an empty expiryDate, an id written
+    as text): the CSMS has begun the transaction. Refused, it would be begun again and stopped by an id nobody knows."""
+    try:
+        read = msgspec.json.decode(payload, type=_Started, strict=False)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    return StartTransactionResponse(
+        transaction_id=read.transaction_id, id_tag_info=IdTagInfo(status=read.id_tag_info.status)
+    )
 
 
 def is_final(action: str, outcome: Outcome) -> bool:

@@ -697,3 +697,32 @@ async def test_an_id_that_comes_while_the_stop_is_being_stored_is_not_written_ov
         row = await store.transaction("session-1")
     assert row is not None
     assert (row.transaction_id, row.meter_stop) == (17, 1100)
+
+
+@pytest.mark.parametrize(
+    ("answer", "starts", "number"),
+    [
+        ({"transactionId": 7, "idTagInfo": {"status": "Accepted", "expiryDate": ""}}, 1, 7),
+        ({"transactionId": 7, "idTagInfo": {"status": "Accepted", "parentIdTag": "x" * 30}}, 1, 7),
+        ({"transactionId": "7", "idTagInfo": {"status": "Accepted"}}, 1, 7),
+        ({"transactionId": 7, "idTagInfo": {"status": "perhaps"}}, 2, None),
+        ({"transactionId": 2**70, "idTagInfo": {"status": "Accepted"}}, 2, None),
+        ({"transactionId": 7}, 2, None),
+        ({"idTagInfo": {"status": "Accepted"}}, 2, None),
+    ],
+)
+async def test_of_a_malformed_start_answer_id_and_status_count_where_they_can_be_read(
+    answer: dict[str, Any], starts: int, number: int | None
+) -> None:
+    async with Station(TransactionMessageAttempts=2, TransactionMessageRetryInterval=1) as station:
+        await station.boot()
+        station.csms.answers["StartTransaction"] = answer
+        await station.begin()
+        await settled(20)
+        await station.end()
+        stop = await station.csms.wait_for("StopTransaction")
+        await settled()
+    assert len(station.csms.requests("StartTransaction")) == starts
+    assert stop["transactionId"] == number if number else stop["transactionId"] < 0
+    assert "InvalidMessages" in [event[0] for event in station.asked_for("security_event")]
+    assert station.asked_for("stop_transaction") == []
