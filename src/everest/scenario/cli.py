@@ -27,7 +27,7 @@ def build_parser() -> Parser:
     )
     add = parser.add_argument
     add("files", nargs="*", metavar="FILE", help="a scenario file, a folder of them, or the name of one of --list")
-    add("--virtual", action="store_true", help="virtual time: waiting costs nothing, no socket is opened")
+    add("--virtual", action="store_true", help="virtual time: nobody waits, no socket is opened")
     add("--processes", action="store_true", help="every module is a process, over a mosquitto of its own")
     add("--junit", type=Path, metavar="FILE", help="write the verdicts as JUnit XML")
     add("--check", action="store_true", help="read the files and tell what is wrong with them, play nothing")
