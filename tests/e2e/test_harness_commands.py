@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.mosquitto, pytest.mark.stack]
 ENDING = {("system", "reset"), ("ocpp", "stop"), ("ocpp_1_6_charge_point", "stop")}
 """Commands that are there to end something."""
 AT_ONCE = 20
+PATIENCE = 15.0
 
 Schema = dict[str, Any]
 
@@ -114,4 +115,4 @@ async def attempt(probe: ProbeModule, contracts: Contracts, command: tuple[str, 
         argument: contracts.odd(schema, full=full) for argument, schema in (declared.get("arguments") or {}).items()
     }
     with contextlib.suppress(RuntimeError):
-        await asyncio.wait_for(probe.call(requirement, name, **arguments), 20)
+        await asyncio.wait_for(probe.call(requirement, name, **arguments), PATIENCE)

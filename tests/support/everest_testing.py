@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache, partial
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -326,12 +326,17 @@ class ProbeModule:
         try:
             await asyncio.to_thread(self._implement_all)
         except BaseException:
-            await asyncio.to_thread(self.module._disconnect)
+            await self._disconnect()
             raise
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
-        await asyncio.to_thread(self.module._disconnect)
+        await self._disconnect()
+
+    async def _disconnect(self) -> None:
+        """In a thread of its own: those of the loop may all be waiting for answers that only this ends."""
+        with ThreadPoolExecutor(1) as executor:
+            await self._loop.run_in_executor(executor, self.module._disconnect)
 
     def _implement_all(self) -> None:
         for implementation, interface in self._provides.items():
