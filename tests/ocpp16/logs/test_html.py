@@ -114,11 +114,28 @@ def test_in_a_browser_a_search_shows_what_it_finds_with_the_answers(page: Path, 
     assert "1 of 8 rows" in dom
 
 
+@pytest.mark.skipif(BROWSER is None, reason="needs a Chromium to run the page's script")
+def test_in_a_browser_a_row_that_was_jumped_to_is_not_under_the_bar(tmp_path: Path) -> None:
+    page = tmp_path / "long.html"
+    sink = HtmlSink(html_file(page, Rotation()))
+    for number in range(300):
+        sink.write(Record(Kind.SENT, START, "Heartbeat", f'[2,"{number}","Heartbeat",{{}}]'))
+        sink.write(Record(Kind.RECEIVED, START, "HeartbeatResponse", f'[3,"{number}",{{}}]'))
+    sink.close()
+    jump = """setTimeout(() => {
+        document.querySelectorAll("a.answer")[200].click();
+        const top = element => document.querySelector(element).getBoundingClientRect();
+        document.title = scrollY > 1000 && top(":target").top >= top("thead th").bottom - 1
+            && top("thead th").top >= top("header").bottom - 1 ? "in sight" : "hidden";
+    }, 100)"""
+    assert "<title>in sight</title>" in dom_of(page, tmp_path, jump)
+
+
 def dom_of(page: Path, folder: Path, script: str = "") -> str:
     """The page as a browser has it after `script`."""
     acting = folder / "acting.html"
     last = f'<script>addEventListener("DOMContentLoaded", () => {{ {script} }})</script>'
     acting.write_text(page.read_text(encoding="utf-8") + last, encoding="utf-8")
     options = ("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}")
-    command = [str(BROWSER), *options, "--dump-dom", acting.as_uri()]
+    command = [str(BROWSER), *options, "--virtual-time-budget=2000", "--dump-dom", acting.as_uri()]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
