@@ -151,6 +151,26 @@ def test_dump_writes_the_configuration_and_the_manifests(house: House, tmp_path:
     assert json.loads((tmp_path / "Demo.json").read_text())["provides"]["main"]["interface"] == "demo"
 
 
+def test_dump_is_json_with_an_indent_of_four(house: House, tmp_path: Path) -> None:
+    assert manage(house, "--check", "--config", "config", "--dump", str(tmp_path)) == 0
+    assert (tmp_path / "config.json").read_text().startswith('{\n    "one": {\n        "')
+
+
+def test_a_dump_without_check_goes_on_to_start(
+    house: House, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert manage(house, "--config", "config", "--dump", str(tmp_path)) == 1
+    assert "cannot connect to the MQTT broker" in capsys.readouterr().err
+    assert (tmp_path / "config.json").is_file()
+
+
+def test_the_prefix_of_the_command_line_is_the_one_that_counts(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert manage(house, "--check", "--config", "config", "--mqtt_everest_prefix", "mine#") == 1
+    assert "mqtt_everest_prefix is 'mine#/'" in capsys.readouterr().err
+
+
 def test_dump_needs_an_existing_directory(house: House, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert manage(house, "--check", "--config", "config", "--dump", str(tmp_path / "nope")) == 1
     assert "the directory must exist" in capsys.readouterr().err
