@@ -114,9 +114,7 @@ class Availability:
             self._statuses.submit(0, event)
         name = "enable_evse" if availability is _OPERATIVE else "disable_evse"
         carried_out = await self._context.callbacks.ask(name, connector, default=False)
-        stays = not carried_out and self._ordered.get(connector) is availability is _INOPERATIVE
-        if stays:
-            del self._ordered[connector]
+        stays = not carried_out and availability is _INOPERATIVE
         if stays and connector != 0 and self._statuses[connector].state is ChargePointStatus.Available:
             self._statuses.tell(connector)
 
@@ -126,9 +124,8 @@ class Availability:
         """Change when the connector is free, without changing what is wanted (firmware installation)."""
         self._scheduled[connector] = availability
 
-    def leaves_service(self, connector: int) -> bool:
-        """Inoperative is scheduled or ordered: no report of Available at the end of the session (libocpp 12.3)."""
-        return self._scheduled.get(connector) is _INOPERATIVE or self.being_disabled(connector)
+    def scheduled(self, connector: int) -> AvailabilityType | None:
+        return self._scheduled.get(connector)
 
     def run_scheduled(self, connector: int) -> None:
         """StopTransaction.conf or the end of the session, whichever is first."""

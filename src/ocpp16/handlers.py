@@ -18,6 +18,7 @@ from ocpp16.errors import UsageError
 from ocpp16.measurement import Measurement, SignedMeterValue
 from ocpp16.messages import (
     AvailabilityStatus,
+    AvailabilityType,
     ChangeAvailabilityRequest,
     ChangeAvailabilityResponse,
     ChargePointStatus,
@@ -101,7 +102,7 @@ class EventHandlers:
             return
         async with core.turn(connector):
             if core.statuses[connector].state not in (ChargePointStatus.Reserved, ChargePointStatus.Unavailable):
-                if core.availability.leaves_service(connector):
+                if core.availability.scheduled(connector) is AvailabilityType.Inoperative:
                     core.statuses.submit_silently(connector, _E.BecomeAvailable)
                 else:
                     core.statuses.submit(connector, _E.BecomeAvailable)

@@ -108,27 +108,6 @@ async def test_a_connector_that_cannot_be_taken_out_of_service_is_available_afte
     assert station.csms.statuses(1) == ["Available", "Preparing", "Available"]
 
 
-@pytest.mark.parametrize(("carried_out", "last"), [(True, "Unavailable"), (False, "Available")])
-async def test_a_change_ordered_before_the_car_is_gone_is_no_moment_of_available(carried_out: bool, last: str) -> None:
-    async with Station() as station:
-        await station.boot()
-        station.charge_point.register_disable_evse_callback(station._note("disable_evse", carried_out))
-        await station.begin(1)
-        assert (await station.csms.call("ChangeAvailability", {"connectorId": 1, "type": "Inoperative"}))[
-            "status"
-        ] == "Scheduled"
-        await station.end(1)
-        await settled()
-        assert station.asked_for("disable_evse") == [[1]], "ordered by StopTransaction.conf"
-        await station.charge_point.on_session_stopped(1, "session-1")
-        await settled()
-        if carried_out:
-            await station.charge_point.on_disabled(1)
-            await settled()
-    statuses = station.csms.statuses(1)
-    assert statuses[statuses.index("Finishing") :] == ["Finishing", last]
-
-
 async def test_a_newer_request_replaces_a_scheduled_one() -> None:
     async with Evse() as station:
         await station.booted()
