@@ -20,13 +20,13 @@ class SystemClock:
 
 
 class SystemRandomness:
-    """Ids and chance from the operating system's generator (`ocpp16.ports.Randomness`)."""
+    """Ids and chance from the operating system's generator (`ocpp16.ports.Randomness`); repeatable with a `seed`."""
 
-    def __init__(self) -> None:
-        self._random = random.SystemRandom()
+    def __init__(self, seed: int | None = None) -> None:
+        self._random = random.SystemRandom() if seed is None else random.Random(seed)
 
     def message_id(self) -> str:
-        return str(uuid.uuid4())
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
 
     def internal_transaction_id(self) -> int:
         return self._random.randint(SMALLEST_INTERNAL_ID, -1)

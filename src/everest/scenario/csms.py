@@ -1,6 +1,6 @@
 """A small central system of its own that speaks OCPP-J frames over any line; it does what the scenario tells it.
 
-Lives here: `CentralSystem` (answers, calls, the network's moods), `Line` (in memory). The websocket is in server.py.
+Lives here: `CentralSystem` (answers, calls, the network's moods), `MemoryDialer`. The websocket is in server.py.
 Transactions are numbered from 1. May not be imported here: ocpp16, any module.
 """
 
@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from everest.scenario.model import Csms
+from everest.trace.line import Line as MemoryLine
 
 NETWORKS = ("online", "offline", "refuse", "hang")
 """`offline`: lines break, dials fail; `refuse`: open lines stay, new ones are refused; `hang`: nothing is answered."""
@@ -206,36 +207,6 @@ class CentralSystem:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
-class MemoryLine:
-    """A connection without a socket, for virtual time. The station's side is `send`, `receive`, `close`, `closed`."""
-
-    def __init__(self, csms: CentralSystem) -> None:
-        self._csms = csms
-        self._frames: asyncio.Queue[str | None] = asyncio.Queue()
-        self.closed = False
-
-    def send(self, text: str) -> None:
-        """A frame of the station; it is lost when the network has broken without anybody's notice."""
-        self._csms.heard(self, text)
-
-    async def receive(self) -> str | None:
-        """The next frame for the station; None once the line is closed."""
-        frame = await self._frames.get()
-        if frame is None:
-            self._frames.put_nowait(None)
-        return frame
-
-    def deliver(self, text: str) -> None:
-        if not self.closed:
-            self._frames.put_nowait(text)
-
-    def close(self) -> None:
-        if not self.closed:
-            self.closed = True
-            self._frames.put_nowait(None)
-            self._csms.closed(self)
 
 
 class MemoryDialer:

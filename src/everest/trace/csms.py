@@ -11,38 +11,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from everest.trace.line import Line
 from everest.trace.records import CONNECT, DISCONNECT, RECEIVED, SENT, Frame
 from everest.trace.world import Answers
-
-
-class Line:
-    """One open connection; `closed` once either side has ended it."""
-
-    def __init__(self, csms: RecordedCsms) -> None:
-        self._csms = csms
-        self._frames: asyncio.Queue[str | None] = asyncio.Queue()
-        self.closed = False
-
-    def send(self, text: str) -> None:
-        """A frame of the module."""
-        self._csms.heard(self, text)
-
-    async def receive(self) -> str | None:
-        """The next frame for the module, None when the line is closed and all was received."""
-        frame = await self._frames.get()
-        if frame is None:
-            self._frames.put_nowait(None)
-        return frame
-
-    def deliver(self, text: str) -> None:
-        if not self.closed:
-            self._frames.put_nowait(text)
-
-    def close(self) -> None:
-        if not self.closed:
-            self.closed = True
-            self._frames.put_nowait(None)
-            self._csms.closed(self)
 
 
 class RecordedCsms:

@@ -7,11 +7,10 @@
 from __future__ import annotations
 
 import asyncio
-import random
-import uuid
 from datetime import UTC, datetime, timedelta
 
 from ocpp16.errors import ConnectionLost
+from ocpp16.system_clock import SystemRandomness
 
 START = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -34,20 +33,11 @@ class VirtualClock:
         self._loop_start = asyncio.get_running_loop().time()
 
 
-class SeededRandomness:
+class SeededRandomness(SystemRandomness):
     """The same ids and numbers in every run."""
 
     def __init__(self, seed: int = 16) -> None:
-        self._random = random.Random(seed)
-
-    def message_id(self) -> str:
-        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
-
-    def internal_transaction_id(self) -> int:
-        return self._random.randint(-(2**31), -1)
-
-    def whole_seconds(self, upper: int) -> int:
-        return self._random.randint(0, upper)
+        super().__init__(seed)
 
 
 class MemoryConnection:
