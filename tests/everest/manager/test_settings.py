@@ -73,6 +73,11 @@ def test_the_everest_prefix_gets_its_slash_and_may_be_empty(house: House, writte
     assert settings(house, prefix=written).everest_prefix == prefix
 
 
+@pytest.mark.parametrize(("written", "prefix"), [("t", "t/"), ("t/", "t/"), ("", "")])
+def test_the_telemetry_prefix_gets_its_slash(house: House, written: str, prefix: str) -> None:
+    assert settings_from(house.layout, {"telemetry_prefix": written}, {}).telemetry_prefix == prefix
+
+
 def test_the_external_prefix_stays_as_written(house: House) -> None:
     assert settings(house, mqtt_external_prefix="external_1").external_prefix == "external_1"
 

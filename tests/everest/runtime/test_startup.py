@@ -13,7 +13,7 @@ import pytest
 from everest.runtime import Dialect, MemoryBroker, Module, Topics, run_module, wire
 from everest.runtime.bus import Bus
 from everest.runtime.model import Mapping
-from tests.everest.runtime.world import Doubler, Manager, Recorder, configuration
+from tests.everest.runtime.world import MANIFEST, Doubler, Manager, Recorder, configuration
 
 
 @asynccontextmanager
@@ -111,6 +111,21 @@ async def test_dialect_a_is_spoken_when_asked_for() -> None:
         sent = {message.topic: json.loads(message.payload)["msg_type"] for message in manager.seen}
     assert sent["everest/config/request"] == "GetConfig"
     assert sent["everest/modules/doubler/metadata"] == "GetConfigResponse"
+
+
+@pytest.mark.parametrize("dialect", Dialect)
+async def test_global_errors_take_one_filter_per_implementation_in_dialect_a_and_one_topic_per_type_in_b(
+    dialect: Dialect,
+) -> None:
+    manager = Manager(MemoryBroker(), dialect=dialect)
+    manifest = {**{key: value for key, value in MANIFEST.items() if key != "config"}, "enable_global_errors": True}
+    metadata = wire.build_metadata(manifest, dialect=dialect)
+    manager.broker.publish("everest/manifests/Doubler", metadata, retain=True)
+    async with started(manager) as (_, recorder):
+        found = {step.split()[1] for step in recorder.log if step.startswith("subscribe ") and "kvs2" in step}
+    of_kvs2 = "everest/modules/kvs2/impl/main/error/"
+    types = {"#"} if dialect is Dialect.A else {"storage/Broken", "storage/Full"}
+    assert found == {f"{of_kvs2}{name}" for name in types}
 
 
 @pytest.mark.parametrize(("spoken", "configured"), [(Dialect.A, Dialect.B), (Dialect.B, Dialect.A)])
