@@ -81,8 +81,10 @@ def reportable(energy: float) -> float:
 
 
 def sampled_values(wanted: Iterable[Wanted], reading: Reading, context: ReadingContext) -> tuple[SampledValue, ...]:
-    """The values of a reading for the wanted measurands, in their order: total first, then phases."""
-    return tuple(value for item in wanted for value in _expand(item, reading, context))
+    """The values of a reading for the wanted measurands, in their order: total first, then phases; none twice."""
+    items = tuple(wanted)
+    kept = (item for item in items if item.phase is None or Wanted(item.measurand) not in items)
+    return tuple(value for item in kept for value in _expand(item, reading, context))
 
 
 def _expand(item: Wanted, reading: Reading, context: ReadingContext) -> Iterator[SampledValue]:

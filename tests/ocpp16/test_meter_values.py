@@ -58,6 +58,7 @@ def rows(measurands: str, measurement: Measurement = FULL) -> list[str]:
         ("RPM", ["100.00 EV"]),
         ("Power.Factor", []),
         ("Voltage.L2", ["230.20 L2 V Outlet"]),
+        ("Voltage.L2,Frequency,Frequency.L1", ["230.20 L2 V Outlet", "50.02", "50.02 L1"]),
         ("Power.Active.Import.L2", []),
         ("SoC,Voltage.L1,SoC", ["42.00 Percent EV", "230.10 L1 V Outlet"]),
         ("", []),
