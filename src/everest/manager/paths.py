@@ -10,7 +10,7 @@ Pure look-up: nothing is created or written. `settings.*_dir` is applied in sett
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -110,17 +110,9 @@ def of_prefix(prefix: Path) -> Layout:
 
 def of_wheel(prefix: Path) -> Layout:
     """The prefix inside the installed package: EVerest's layout, with our schemas and logging file."""
-    share, configs = prefix / "share" / "everest", prefix / "etc" / "everest"
-    return Layout(
+    return replace(
+        of_prefix(prefix),
         kind="wheel",
-        prefix=prefix,
-        configs_dir=configs,
-        default_config=configs / "default.yaml",
-        modules_dir=prefix / "libexec" / "everest" / "modules",
-        data_dir=share,
-        interfaces_dir=share / "interfaces",
-        types_dir=share / "types",
-        errors_dir=share / "errors",
         schemas_dir=PACKAGE / "schemas",
         www_dir=None,
         logging_config_file=PACKAGE / "default_logging.cfg",
