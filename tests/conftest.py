@@ -13,6 +13,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import Phase, settings
 
+from everest.runtime import logs
+
 settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.register_profile("planted", deadline=None, derandomize=True, phases=[Phase.generate])
@@ -20,13 +22,26 @@ settings.register_profile("planted", deadline=None, derandomize=True, phases=[Ph
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
 
 
+SHARED = (logging.getLogger(), logging.getLogger("everest"))
+"""The loggers that commands, and sessions of EVerest's binding, set up."""
+
+
+def put_back() -> Iterator[None]:
+    before = [(logger, list(logger.handlers), logger.level, logger.propagate) for logger in SHARED]
+    yield
+    for logger, handlers, level, propagate in before:
+        logger.handlers[:] = handlers
+        logger.setLevel(level)
+        logger.propagate = propagate
+
+
 @pytest.fixture(autouse=True)
 def logging_as_it_was() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    for handler in [handler for handler in root.handlers if handler not in handlers]:
-        root.removeHandler(handler)
-    for handler in [handler for handler in handlers if handler not in root.handlers]:
-        root.addHandler(handler)
-    root.setLevel(level)
+    yield from put_back()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def logging_as_before_the_file() -> Iterator[None]:
+    """What stations for a whole file set up ends with the file."""
+    yield from put_back()
+    logs.set_process_name("")

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import pytest
 
 from everest.framework import Fulfillment, Module
-from everest.runtime import logs
 from tests.everest.framework.station import Config, Heard, Station, connected, connection, to
 from tests.support.mosquitto import running_mosquitto
 
@@ -117,17 +116,6 @@ def strict(strict_station: Station) -> Iterator[Pair]:
     for pair in play(strict_station):
         pair.start()
         yield pair
-
-
-@pytest.fixture(autouse=True, scope="module")
-def own_logging() -> Iterator[None]:
-    """What a session does to the logging of this process ends with the file."""
-    everest = logging.getLogger("everest")
-    before = list(everest.handlers), everest.level, everest.propagate
-    yield
-    everest.handlers[:], everest.level, everest.propagate = before
-    everest.setLevel(before[1])
-    logs.set_process_name("")
 
 
 @pytest.fixture
