@@ -411,6 +411,7 @@ def test_usr_has_its_configuration_in_etc(tmp_path: Path) -> None:
 
 def test_an_installed_package_uses_the_prefix_it_carries(tmp_path: Path) -> None:
     assert paths.checkout_root(tmp_path / "site-packages" / "everest" / "manager") is None
+    (tmp_path / "prefix").mkdir()
     layout = paths.of_wheel(tmp_path / "prefix")
     assert layout.modules_dir == tmp_path / "prefix/libexec/everest/modules"
     assert layout.default_config == tmp_path / "prefix/etc/everest/default.yaml"
