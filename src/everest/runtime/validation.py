@@ -34,16 +34,12 @@ class Check:
     """One compiled schema. `types`: what `/file#/Type` resolves in, by `/file`. Errors: SchemaValidationError."""
 
     def __init__(self, schema: Any, types: Mapping[str, Any]) -> None:
-        def retrieve(uri: str) -> Any:
-            """Nothing is ever fetched over the network; the library gives relative references a scheme of its own."""
-            try:
-                return types[uri.removeprefix("json-schema://")]
-            except KeyError:
-                raise LookupError(f"{uri} is not among the distributed types") from None
-
         try:
+            registry = jsonschema_rs.Registry(
+                list(needed(schema, types).items()), draft=jsonschema_rs.Draft7, retriever=_refuse_to_fetch
+            )
             self._validator = jsonschema_rs.Draft7Validator(
-                schema, retriever=retrieve, formats=FORMATS, validate_formats=True, ignore_unknown_formats=False
+                schema, registry=registry, formats=FORMATS, validate_formats=True, ignore_unknown_formats=False
             )
         except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError, LookupError) as error:
             raise SchemaValidationError(f"its schema cannot be used: {str(error).partition(chr(10))[0]}") from None
@@ -112,6 +108,39 @@ class Validator:
                 raise SchemaValidationError(f"{what}: {error}") from None
         for failure in check.failures(value):
             raise SchemaValidationError(f"{what}: {failure.text}")
+
+
+def needed(schema: Any, types: Mapping[str, Any]) -> dict[str, Any]:
+    """The type files that a schema refers to, directly or by way of others, by `/file`. Errors: LookupError.
+
+    They are collected beforehand: the library does not resolve by a callback what it meets late.
+    """
+    found: dict[str, Any] = {}
+    waiting = [schema]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, list):
+            waiting += part
+        elif isinstance(part, Mapping):
+            waiting += part.values()
+            reference = part.get("$ref")
+            file = reference.partition("#")[0] if isinstance(reference, str) else ""
+            if file and file not in found:
+                found[file] = _definitions(file, types)
+                waiting.append(found[file])
+    return found
+
+
+def _definitions(file: str, types: Mapping[str, Any]) -> Any:
+    try:
+        return types[file]
+    except KeyError:
+        return _refuse_to_fetch(file)
+
+
+def _refuse_to_fetch(uri: str) -> Any:
+    """Nothing is ever fetched over the network."""
+    raise LookupError(f"{uri} is not among the distributed types")
 
 
 def _failure(error: jsonschema_rs.ValidationError) -> Failure:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from everest.runtime import yaml_file
 from everest.runtime.errors import SchemaValidationError
+from everest.runtime.inspection import TypeFiles, closed
 from everest.runtime.model import InterfaceDefinition
-from everest.runtime.validation import Validator
+from everest.runtime.validation import Check, Validator
 from tests.everest.runtime.world import INTERFACES, TYPES
 
 
@@ -99,3 +102,25 @@ def test_a_reference_to_another_machine_is_never_fetched() -> None:
     interface = InterfaceDefinition(vars={"far": {"$ref": "http://types.example/a#/B"}})
     with pytest.raises(SchemaValidationError, match="is not among the distributed types"):
         Validator({"distant": interface}, {}).check_variable("distant", "far", b"1")
+
+
+def test_every_schema_of_the_contracts_can_be_checked() -> None:
+    """References that lead from type file to type file included."""
+    root = Path(__file__).resolve().parents[3]
+    types = TypeFiles(root / "types", {})
+    checked = 0
+    for file in sorted((root / "interfaces").glob("*.yaml")):
+        interface = yaml_file.load(file).data
+        schemas = list((interface.get("vars") or {}).values())
+        for command in (interface.get("cmds") or {}).values():
+            schemas += [*((command or {}).get("arguments") or {}).values(), (command or {}).get("result") or {}]
+        for schema in schemas:
+            Check(closed(schema), types)
+            checked += 1
+    assert checked > 150
+    session_event = yaml_file.load(root / "interfaces" / "evse_manager.yaml").data["vars"]["session_event"]
+    broken = {"uuid": "a", "timestamp": "", "event": "ChargingStarted", "foo": 1}
+    assert {failure.place for failure in Check(closed(session_event), types).failures(broken)} == {
+        "$.timestamp: format",
+        "$: unknown foo",
+    }
