@@ -28,7 +28,7 @@ from everest.contracts.types.evse_manager import EnableDisableSource, EVInfo, Li
 from everest.contracts.types.evse_manager import EnableDisableSourceEnableSource as EnableSource
 from everest.contracts.types.evse_manager import EnableDisableSourceEnableState as EnableState
 from everest.contracts.types.powermeter import Powermeter
-from everest.runtime import Module, ModuleContext, Severity
+from everest.runtime import ApiError, Module, ModuleContext, Severity
 
 from .billing import Billing, BusMeter, SimulatedBilling
 from .board import SimulatedBoard
@@ -291,8 +291,18 @@ class EvseManagerSim(Module):
             self.evse.publish_hw_capabilities(self.capabilities)
         self.energy.announce()
 
+    def _announce_transfer_modes(self) -> None:
+        """Without HLC there is none, and the empty list is told all the same, as the original does (station 2.2). Its
+        definition wants one, so where definitions count it stays untold."""
+        modes = self.settings.energy_transfer_modes
+        try:
+            self.evse.publish_supported_energy_transfer_modes(modes)
+        except ApiError:
+            if modes:
+                raise
+
     async def _start_sessions(self) -> None:
-        self.evse.publish_supported_energy_transfer_modes(self.settings.energy_transfer_modes)
+        self._announce_transfer_modes()
         await self.controller.start()
         self.evse.publish_ready(True)
         self.energy.begin()
