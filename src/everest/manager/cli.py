@@ -255,11 +255,13 @@ def warn(stack: Stack) -> None:
         logger.warning("%s", warning)
 
 
-def tell_standalone(stack: Stack, ignored: Collection[str], tell: Callable[[str], None]) -> None:
-    """Say how each standalone module is started by hand."""
+def tell_standalone(
+    stack: Stack, ignored: Collection[str], tell: Callable[[str], None], folder: Path | None = None
+) -> None:
+    """Say how each standalone module is started by hand; in `folder`, if modules have a working directory."""
     for module in stack.modules.values():
         if module.standalone and module.id not in ignored:
-            line = by_hand(module, stack.manifests[module.name], stack.settings)
+            line = by_hand(module, stack.manifests[module.name], stack.settings, folder)
             tell(f"module {module.printable} is started by hand{': ' if line else ''}{line}")
 
 

@@ -148,8 +148,12 @@ def _python_environment(environment: dict[str, str], program: Program, settings:
         environment["PATH"] = os.pathsep.join([str(program.venv / "bin"), environment.get("PATH", os.defpath)])
 
 
-def by_hand(module: ModuleConfig, manifest: Manifest, settings: Settings) -> str:
-    """The shell line that starts a standalone module against this broker; empty when it has no program here."""
+def by_hand(module: ModuleConfig, manifest: Manifest, settings: Settings, folder: Path | None = None) -> str:
+    """The shell line that starts a standalone module against this broker; empty when it has no program here.
+
+    `folder` is the working directory that modules of this stack have: the line begins by going there, so that a
+    module's files (the open transactions of OCPP among them) are the same ones, wherever the line is pasted.
+    """
     try:
         program = program_of(module, manifest, settings)
     except BootError:
@@ -157,4 +161,5 @@ def by_hand(module: ModuleConfig, manifest: Manifest, settings: Settings) -> str
     own = environment_of(module, program, settings, {})
     words = [f"{name}={shlex.quote(value)}" for name, value in own.items() if name not in ("PATH", "NODE_PATH")]
     argv = [program.executable, *program.argv[1:]] if program.executable is not None else program.argv
-    return " ".join([*words, *map(shlex.quote, argv)])
+    line = " ".join([*words, *map(shlex.quote, argv)])
+    return line if folder is None else f"cd {shlex.quote(str(folder))} && {line}"

@@ -192,7 +192,7 @@ class Run:
         self._kills.append(launcher.kill)
         arguments = self._arguments
         bus = ManagerBus(context.transport(), context.everest_prefix, dialect=Dialect[arguments.dialect])
-        cli.tell_standalone(context.stack, arguments.ignore or (), say)
+        cli.tell_standalone(context.stack, arguments.ignore or (), say, context.state_dir)
         options = LifecycleOptions(
             ignore=frozenset(arguments.ignore or ()),
             retain_topics=arguments.retain_topics,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -126,3 +127,19 @@ def test_a_venv_beside_the_real_script_is_used_as_if_activated(house: House) -> 
     assert (found["VIRTUAL_ENV"], found["VIRTUAL_ENV_PROMPT"]) == (str(venv), "venv")
     assert found["PATH"] == f"{venv}/bin:/bin"
     assert "PYTHONHOME" not in found
+
+
+def test_the_line_for_a_standalone_module_goes_to_the_folder_of_its_files_first(house: House, tmp_path: Path) -> None:
+    script = folder(house) / "module.py"
+    script.write_text("import os; print(os.getcwd(), os.environ['EV_MODULE'])\n")
+    state = tmp_path / "my state"
+    state.mkdir()
+    line = programs.by_hand(MODULE, manifest(house), settings(house), state)
+    assert line.startswith(f"cd '{state}' && ")
+    run = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=True)
+    assert run.stdout == f"{state} one\n"
+
+
+def test_without_a_working_directory_of_modules_the_line_goes_nowhere(house: House) -> None:
+    (folder(house) / "module.py").touch()
+    assert not programs.by_hand(MODULE, manifest(house), settings(house)).startswith("cd ")

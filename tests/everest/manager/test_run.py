@@ -340,6 +340,12 @@ class TestPrivateBroker:
             assert process.ended() == 0
             assert all(is_gone(pid) for pid in (broker_pid, *modules.values()))
 
+    def test_the_line_for_a_standalone_module_begins_in_the_state_directory(self, house: House) -> None:
+        with self.process(house, "--standalone", "two") as process:
+            process.wait_for_text("is started by hand: ")
+            line = process.stderr.split("is started by hand: ")[1]
+            assert line.startswith(f"cd {house.root.parent / 'state'} && EV_PREFIX=")
+
     def test_a_broker_that_dies_ends_the_run_with_one_line(self, house: House) -> None:
         with self.process(house) as process:
             process.wait_for_line("ALL_MODULES_STARTED")
