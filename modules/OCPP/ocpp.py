@@ -209,8 +209,8 @@ class OCPP(Module):
                 await orders.forward_configuration(entry.key, entry.value or "")
         await self._tell_charger_information()
         await self._hand_over_early_readings()
-        resumed = self._resumed | await self._sessions_that_went_on(late)
         try:
+            resumed = self._resumed | await self._sessions_that_went_on(late)
             await self.core.init({}, resumed)
         except Ocpp16Error as error:
             raise StartupError(str(error)) from error
@@ -221,7 +221,10 @@ class OCPP(Module):
         await asyncio.sleep(float(self.config["DelayOcppStart"]) / 1000)
         unknown = system.BootReason.Unknown
         boot_reason = await attempt(self.system.get_boot_reason(), "get_boot_reason", unknown)
-        await self.core.start({}, boot_reason.value, resumed)
+        try:
+            await self.core.start({}, boot_reason.value, resumed)
+        except Ocpp16Error as error:
+            raise StartupError(str(error)) from error
         await self._restore_states(late)
         await self._gate.open()
 
@@ -239,7 +242,7 @@ class OCPP(Module):
             core = ChargePoint(
                 self._configuration,
                 share_path=self.info.paths.share,
-                database_path=Path(str(self.config["DatabasePath"])),
+                database_path=Path.cwd() / str(self.config["DatabasePath"]),
                 message_log_path=Path(str(self.config["MessageLogPath"])),
                 message_callback=self._ocpp_message,
                 observer=self._trace,

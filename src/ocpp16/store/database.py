@@ -43,14 +43,16 @@ class Database:
         self._path = path
         self._migrations = migrations
         self._cache_capacity = cache_capacity
-        self._db = SqliteDatabase(str(path), pragmas=[("journal_mode", "wal")], timeout=_BUSY_SECONDS)
+        self._db = SqliteDatabase(str(path), timeout=_BUSY_SECONDS)
 
     def open(self) -> None:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._db.connect()
             self._check_integrity()
-            self._migrate()
+            version = self._own_version()
+            self._db.execute_sql("PRAGMA journal_mode = wal")  # written into the file: not into another program's
+            self._migrate(version)
         except StoreError:
             self._db.close()
             raise
@@ -79,7 +81,8 @@ class Database:
         if verdict != "ok":
             raise self._damaged(verdict)
 
-    def _migrate(self) -> None:
+    def _own_version(self) -> int:
+        """The version of the file's tables, 0 for a new one; nothing has been written to it so far."""
         version = int(self._db.execute_sql("PRAGMA user_version").fetchone()[0])
         tables = int(self._db.execute_sql("SELECT COUNT(*) FROM sqlite_master").fetchone()[0])
         mark = int(self._db.execute_sql("PRAGMA application_id").fetchone()[0])
@@ -94,6 +97,9 @@ class Database:
                 f"{self._path} was written by a newer version of this program (database version {version}, this one "
                 f"knows {newest}): install that version again, or move the file away"
             )
+        return version
+
+    def _migrate(self, version: int) -> None:
         for migration in self._migrations:
             if migration.number > version:
                 self._run(migration)

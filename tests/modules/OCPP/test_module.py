@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -476,6 +478,33 @@ async def test_a_broken_ocpp_configuration_names_file_and_key(tmp_path: Path, cs
     with pytest.raises(StartupError, match=r"ocpp\.json.*HeartbeatInterval"):
         async with OcppBench(tmp_path, csms, keys={"HeartbeatInterval": "often"}):
             pass
+
+
+@pytest.mark.parametrize("fault", ["damaged", "foreign", "file instead of folder"])
+async def test_a_database_that_cannot_be_used_ends_the_start_with_its_one_line(
+    tmp_path: Path, csms: CentralSystem, caplog: pytest.LogCaptureFixture, fault: str
+) -> None:
+    folder = tmp_path / "database"
+    file = folder / "cp001.db"
+    if fault == "file instead of folder":
+        folder.write_text("in the way")
+        file = folder
+    else:
+        folder.mkdir()
+        file.write_bytes(b"no database, not in the least" * 100)
+    if fault == "foreign":
+        file.unlink()
+        with contextlib.closing(sqlite3.connect(file)) as other:
+            other.execute("CREATE TABLE TRANSACTIONS (ID TEXT)")
+    before = file.read_bytes()
+    async with OcppBench(tmp_path, csms, announce=False) as bench:
+        for evse in (1, 2):
+            bench.bus.publish(f"evse_manager_{evse}/evse", "waiting_for_external_ready", True)
+        assert await bench.bus.ended() == 1
+    (said,) = [record for record in caplog.records if record.levelname == "CRITICAL"]
+    assert str(folder / "cp001.db") in said.getMessage()
+    assert "unhandled" not in said.getMessage() and said.exc_info is None
+    assert file.read_bytes() == before
 
 
 async def test_an_energy_sink_without_a_mapping_ends_the_start(tmp_path: Path, csms: CentralSystem) -> None:

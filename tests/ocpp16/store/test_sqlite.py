@@ -212,8 +212,11 @@ async def test_a_foreign_database_of_the_same_name_is_refused(path: Path) -> Non
     foreign.execute("CREATE TABLE TRANSACTIONS (ID TEXT)")
     foreign.execute("PRAGMA user_version = 4")
     foreign.close()
+    before = path.read_bytes()
     with pytest.raises(StoreError, match="another program"):
         await SqliteStore(path).open()
+    assert path.read_bytes() == before, "not even its journal mode is changed"
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
 async def test_a_database_of_a_newer_version_is_refused_with_the_fix(path: Path) -> None:
