@@ -16,10 +16,14 @@ from tests.support.stack import Bus, Station, station_config
 pytestmark = [pytest.mark.mosquitto, pytest.mark.stack]
 
 
+@pytest.mark.parametrize("strict", [False, True], ids=["lenient", "validate_schema"])
 async def test_a_card_starts_and_ends_a_session(
-    tmp_path: Path, mosquitto: Mosquitto, csms: CentralSystem, bus: Bus
+    strict: bool, tmp_path: Path, mosquitto: Mosquitto, csms: CentralSystem, bus: Bus
 ) -> None:
-    async with Station(station_config(tmp_path, csms.url), mosquitto.port):
+    config = station_config(tmp_path, csms.url)
+    if strict:
+        config.write_text(config.read_text() + "settings:\n  validate_schema: true\n")
+    async with Station(config, mosquitto.port) as station:
         boot = await csms.wait_for_call("BootNotification")
         assert boot["chargePointModel"] and boot["chargePointVendor"]
         for connector in (0, 1, 2):
@@ -46,6 +50,7 @@ async def test_a_card_starts_and_ends_a_session(
     statuses = [p["status"] for p in csms.calls("StatusNotification") if p["connectorId"] == 1]
     assert statuses == ["Available", "Preparing", "Charging", "Finishing", "Available"]
     assert_one_clean_session(csms, bus, reason="Local")
+    assert "dropped" not in station.log_text() and "tolerated" not in station.log_text()
 
 
 async def test_the_central_system_starts_and_ends_a_session(

@@ -168,7 +168,7 @@ class Bus:
             if (matches(topic_filter, message.topic) if wanted is None else topic_filter in wanted)
         ]
         if not listeners:
-            level = logging.INFO if message.topic.startswith(self.topics.prefix) else logging.DEBUG
+            level = logging.WARNING if message.topic.startswith(self.topics.prefix) else logging.DEBUG
             self.deviations.warn(message.topic, "unexpected message without envelope", level=level)
         envelope = Envelope(message.topic, None, Raw(message.payload))
         for listener in listeners:
