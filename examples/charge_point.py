@@ -39,4 +39,6 @@ async def main(csms: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("usage: python examples/charge_point.py ws://host:port/path FOLDER")
     asyncio.run(main(sys.argv[1], Path(sys.argv[2])))

@@ -4,5 +4,5 @@ set -eu
 export UV_CUSTOM_COMPILE_COMMAND="make lock"
 uv="$(command -v uv || echo .venv/bin/uv)"
 compile="$uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate"
-$compile pyproject.toml tools/build-requirements.txt --extra demo --output-file requirements.lock
+$compile pyproject.toml tools/build-requirements.txt --output-file requirements.lock
 $compile pyproject.toml tools/build-requirements.txt --all-extras --group dev --output-file requirements-dev.lock
