@@ -18,6 +18,10 @@ class DatabaseError(Exception):
     """The file cannot be used; the text is one line that names it and the fix."""
 
 
+class Closed(DatabaseError):
+    """The store has been closed: nothing is wrong with the file."""
+
+
 class Database:
     """A key value store in the file `path`. Errors of all methods: `DatabaseError`."""
 
@@ -58,7 +62,7 @@ class Database:
     def _execute(self, sql: str, *parameters: str) -> list[tuple[Any, ...]]:
         """Run one statement, which is its own transaction."""
         if self._connection is None:
-            raise self._broken("it is closed")
+            raise Closed(f"{self._path.absolute()} is closed")
         try:
             return self._connection.execute(sql, parameters).fetchall()
         except sqlite3.Error as error:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from everest.contracts.interfaces.kvs import KvsImplementation
 from everest.runtime import Module, ModuleContext, NotReady, SchemaValidationError, StartupError
 
-from .database import Database, DatabaseError
+from .database import Closed, Database, DatabaseError
 
 log = logging.getLogger(__name__)
 KEY = re.compile(r"[A-Za-z0-9_.]+")
@@ -32,23 +32,30 @@ class Kvs(KvsImplementation):
     """Implementation `main`.
 
     Replied errors: `SchemaValidationError` for a key or a value that the interface does not allow, `NotReady` when the
-    file cannot be written or read (a full disk); the caller knows then, and the module goes on.
+    file cannot be written or read (a full disk); the caller knows then, and the module goes on. `NotReady` also while
+    the module ends, which is no error to anybody here.
     """
 
     def __init__(self, database: Database) -> None:
         super().__init__()
         self._database = database
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kvs")
+        self._ended = False
 
-    async def run(self, call: Callable[..., _T], *arguments: Any) -> _T:
-        """Run a blocking call of the database in its thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._worker, call, *arguments)
+    def run(self, call: Callable[..., _T], *arguments: Any) -> asyncio.Future[_T]:
+        """A blocking call of the database in its thread, in order. Errors: also `Closed` when that is ending."""
+        if self._ended:
+            raise Closed("the store is ending")
+        return asyncio.get_running_loop().run_in_executor(self._worker, call, *arguments)
 
     async def _answer(self, command: str, key: str, call: Callable[..., _T], *arguments: Any) -> _T:
         if not is_key(key):
             raise SchemaValidationError(f"{command}: key {key!r} may only have A-Z a-z 0-9 _ and .")
         try:
             return await self.run(call, key, *arguments)
+        except Closed as error:
+            log.debug("%s of %s refused: %s", command, key, error)
+            raise NotReady(f"{command} of {key}: the store is ending") from error
         except DatabaseError as error:
             log.error("%s of %s: %s", command, key, error)
             raise NotReady(str(error)) from error
@@ -73,9 +80,12 @@ class Kvs(KvsImplementation):
         return await self._answer("exists", key, self._database.exists)
 
     async def close(self) -> None:
-        """Close the database when all calls are done."""
-        await self.run(self._database.close)
-        self._worker.shutdown()
+        """Close the database when all calls so far are done; later ones are refused."""
+        if not self._ended:
+            closing = self.run(self._database.close)
+            self._ended = True
+            await closing
+            self._worker.shutdown()
 
 
 class PersistentStore(Module):

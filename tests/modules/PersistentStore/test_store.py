@@ -1,6 +1,7 @@
 """kvs on SQLite over the bus (station 7.3)."""
 
 import asyncio
+import logging
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -149,3 +150,16 @@ async def test_another_process_may_hold_the_file_for_a_moment(tmp_path: Path) ->
         await storing
         other.close()
         assert await load(store, "k") == 1
+
+
+async def test_a_store_that_is_ending_refuses_without_a_word_about_its_file(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with bench(tmp_path / "kv.db") as store:
+        await store.call("main", "store", {"key": "k", "value": 1})
+        ending = asyncio.create_task(store.module.shutdown(), name="shutdown")
+        for _ in range(2):  # as it closes, and afterwards
+            with pytest.raises(NotReady, match="the store is ending"):
+                await store.call("main", "store", {"key": "k", "value": 2})
+            await ending
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
