@@ -30,6 +30,7 @@ from ocpp16 import ChargePoint, Configuration, ConfigurationError, Ocpp16Error
 from ocpp16 import messages as m
 
 from .connectors import ConnectorMap
+from .copies import with_origin
 from .errors import error_info
 from .events import SessionEvents
 from .gate import Gate
@@ -169,7 +170,7 @@ class OCPP(Module):
         try:
             return Configuration.load(path, user_config=user_config, number_of_connectors=number_of_connectors)
         except ConfigurationError as error:
-            raise StartupError(str(error)) from error
+            raise StartupError(with_origin(str(error), path)) from error
 
     def _find(self, name: str) -> Path:
         """The base configuration: absolute, or in the share, the configuration or the working folder."""

@@ -480,6 +480,13 @@ async def test_a_broken_ocpp_configuration_names_file_and_key(tmp_path: Path, cs
             pass
 
 
+async def test_a_broken_copy_of_a_configuration_names_the_original_too(tmp_path: Path, csms: CentralSystem) -> None:
+    (tmp_path / "ocpp.json.copy-of").write_text("/etc/mine.json\n")
+    with pytest.raises(StartupError, match=r"HeartbeatInterval.*made anew at each start from /etc/mine\.json"):
+        async with OcppBench(tmp_path, csms, keys={"HeartbeatInterval": "often"}):
+            pass
+
+
 @pytest.mark.parametrize("fault", ["damaged", "foreign", "file instead of folder"])
 async def test_a_database_that_cannot_be_used_ends_the_start_with_its_one_line(
     tmp_path: Path, csms: CentralSystem, caplog: pytest.LogCaptureFixture, fault: str
