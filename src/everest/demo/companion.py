@@ -132,7 +132,8 @@ def write_ocpp_configuration(context: RunContext, module_id: str, url: str) -> P
     folders = (layout.data_dir / "modules" / module.name, layout.configs_dir, context.state_dir)
     base = next((folder / name for folder in folders if (folder / name).is_file()), None)
     if base is None:
-        raise BootError(f"ChargePointConfigPath {name!r} of module {module_id} names no file in any of {folders}")
+        places = ", ".join(str(folder) for folder in folders)
+        raise BootError(f"ChargePointConfigPath {name!r} of module {module_id} names no file in any of {places}")
     try:
         configuration = json.loads(base.read_text(encoding="utf-8"))
         internal, core = configuration["Internal"], configuration["Core"]
@@ -144,6 +145,8 @@ def write_ocpp_configuration(context: RunContext, module_id: str, url: str) -> P
         raise BootError(f"{base} is no OCPP configuration: {error}") from error
     path = context.state_dir / f"{module_id}-config.json"
     path.write_text(json.dumps(configuration, indent=2) + "\n", encoding="utf-8")
+    origin = path.with_name(f"{path.name}.copy-of")  # what the module names when it finds a fault
+    origin.write_text(f"{base}\n", encoding="utf-8")
     return path
 
 
