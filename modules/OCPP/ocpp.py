@@ -283,11 +283,20 @@ class OCPP(Module):
             place = self.connectors.to_bus(transaction.connector)
             if place is None or transaction.stop_reason is not None:
                 continue
+            if place.evse_id in late and self._began_anew(place.evse_id, transaction.meter_last):
+                log.warning("session %s is over: the register of EVSE %d fell", transaction.session_id, place.evse_id)
+                continue
             if place.evse_id in late:
                 self._events.resumed_late[transaction.connector] = transaction.session_id
             if place.evse_id in late or transaction.session_id in self._resumed:
                 self._sessions.resume(place.evse_id, transaction.session_id, place.connector_id)
         return set(self._events.resumed_late.values())
+
+    def _began_anew(self, evse_id: int, last_Wh: int) -> bool:
+        """Whether the register was set back since: that is done where another session begins (station 3.1). The last
+        reading is in whole Wh, hence the room for one."""
+        reading = self._latest.get(evse_id)
+        return reading is not None and reading.energy_Wh_import.total + 1 < last_Wh
 
     async def _restore_states(self, late: set[int]) -> None:
         """A transaction that went on shows as Charging or SuspendedEV again, by the power its meter measures."""

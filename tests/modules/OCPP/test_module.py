@@ -459,6 +459,27 @@ async def test_a_session_that_ended_unseen_is_closed_with_the_last_reading_befor
     assert order == ["StartTransaction", "StopTransaction", "StartTransaction"]
 
 
+async def test_a_session_whose_register_was_set_back_meanwhile_is_closed_at_once_with_its_last_reading(
+    tmp_path: Path, csms: CentralSystem
+) -> None:
+    async with OcppBench(tmp_path, csms) as bench:
+        bench.start_transaction(energy=10_000)
+        await csms.wait_for(lambda: csms.transactions)
+        await bench.bus.until(lambda: len(bench.bus.published("ocpp_generic", "ocpp_transaction_event")) == 2)
+    async with OcppBench(tmp_path, csms, announce=False, LateStartTimeout=0) as bench:
+        bench.bus.publish("evse_manager_1/evse", "powermeter", meter(500, power=11000))
+        bench.give_signs_of_life()
+        stop = await csms.wait_for_call("StopTransaction")
+        assert (stop["transactionId"], stop["meterStop"], stop["reason"]) == (1, 10_000, "PowerLoss")
+        assert stop["timestamp"] == "2026-03-01T12:00:00.000Z", "when it was last known to run"
+        await csms.wait_for(lambda: len(csms.calls("BootNotification")) == 2)
+        bench.stop_transaction(session="never-told", energy=900)
+        bench.event("SessionFinished", session="never-told", session_finished={"meter_value": meter(900)})
+        bench.start_transaction(session="session-3")
+        await csms.wait_for(lambda: len(csms.calls("StartTransaction")) == 2)
+    assert len(csms.calls("StopTransaction")) == 1
+
+
 @pytest.mark.parametrize(
     ("config", "text"),
     [
