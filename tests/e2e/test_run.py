@@ -118,6 +118,7 @@ async def test_a_csms_of_ones_own_is_used_instead_of_the_demo_one(tmp_path: Path
     ("arguments", "text"),
     [
         (["--csms", "http://somewhere/"], "is no websocket address; write it as ws://host:port/path"),
+        (["--csms", "ws://127.0.0.1:99999/"], "is no websocket address; write it as ws://host:port/path"),
         (["--config", "nowhere.yaml"], "nowhere.yaml"),
         (["--unknown"], "--unknown"),
     ],

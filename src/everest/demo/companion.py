@@ -39,7 +39,7 @@ class Companion:
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
-            "--csms", metavar="URL", help="talk to this CSMS (ws://host:port/path) instead of a demo one"
+            "--csms", metavar="URL", type=csms_url, help="talk to this CSMS (ws://host:port/path) instead of a demo one"
         )
         parser.add_argument(
             "--play",
@@ -51,15 +51,15 @@ class Companion:
     async def prepare(self, context: RunContext) -> None:
         arguments = context.arguments
         demo = arguments.config is None
-        if arguments.csms is not None or demo:
-            await self._prepare_csms(context, arguments.csms)
-        if not arguments.verbose:
-            context.environment["EV_LOG_CONF_FILE"] = str(QUIET)
         self._evses = evse_managers(context)
         if self._evses:
             watch = Watch(context, self._evses, self._narrator.tell)
             await watch.open()
             self._watch = watch
+        if arguments.csms is not None or demo:
+            await self._prepare_csms(context, arguments.csms)
+        if not arguments.verbose:
+            context.environment["EV_LOG_CONF_FILE"] = str(QUIET)
 
     async def _prepare_csms(self, context: RunContext, url: str | None) -> None:
         modules = context.modules_named("OCPP")
@@ -67,20 +67,13 @@ class Companion:
             raise BootError("no module OCPP in the configuration, so there is nothing that could talk to a CSMS")
         if url is None:
             url = await self._start_csms()
-        elif urlsplit(url).scheme not in ("ws", "wss") or not urlsplit(url).hostname:
-            raise BootError(f"--csms {url!r} is no websocket address; write it as ws://host:port/path")
         for module in modules:
             path = write_ocpp_configuration(context, module.id, url)
             context.set_parameter(module.id, "ChargePointConfigPath", str(path))
 
     async def _start_csms(self) -> str:
-        try:
-            from everest.demo.csms import CentralSystem
-        except ImportError as error:
-            raise BootError(
-                f"the demo CSMS needs the package '{error.name}': pip install 'everest-ocpp16[demo]', "
-                f"or name your own CSMS with --csms ws://host:port/path"
-            ) from error
+        from everest.demo.csms import CentralSystem
+
         self._csms = CentralSystem()
         await self._csms.start()
         self._narrator.say(f"a demo central system listens at {self._csms.url}")
@@ -111,6 +104,18 @@ class Companion:
             await self._watch.close()
         if self._csms is not None:
             await self._csms.close()
+
+
+def csms_url(text: str) -> str:
+    """The word after `--csms`, so that a wrong one is refused before anything is started. Raises ArgumentTypeError."""
+    wrong = argparse.ArgumentTypeError(f"{text!r} is no websocket address; write it as ws://host:port/path")
+    try:
+        parts = urlsplit(text)
+        if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.port == 0:
+            raise wrong
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{wrong} ({error})") from None
+    return text
 
 
 def evse_managers(context: RunContext) -> dict[str, int]:

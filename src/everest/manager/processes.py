@@ -32,6 +32,7 @@ from everest.manager.programs import (
     warm_environment,
 )
 from everest.manager.settings import Settings
+from everest.runtime.run import BROKER_WATCHED
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +129,7 @@ class ProcessLauncher:
 
     def _order(self, nursery: Nursery, plan: _Plan, on_exit: OnExit) -> None:
         module = plan.module
-        environment = environment_of(module, plan.program, self.settings, self.base_environment)
+        environment = self._environment(plan)
         order = {
             "script": plan.program.argv[1],
             "environment": environment,
@@ -154,11 +155,16 @@ class ProcessLauncher:
             except BootError as error:
                 plan.on_exit(ModuleExited(module_id, 1, str(error)))
 
+    def _environment(self, plan: _Plan) -> dict[str, str]:
+        """What the module finds (bus 2.5), and for Python ones that the manager tells when the broker is lost."""
+        environment = environment_of(plan.module, plan.program, self.settings, self.base_environment)
+        return environment | ({BROKER_WATCHED: str(self.settings.broker)} if plan.program.kind == "python" else {})
+
     # --- by exec ---
 
     def _execute(self, plan: _Plan, on_exit: OnExit) -> None:
         module, program = plan.module, plan.program
-        environment = environment_of(module, program, self.settings, self.base_environment)
+        environment = self._environment(plan)
         argv = _resolved(program.argv, program.executable, environment)
         try:
             process = subprocess.Popen(

@@ -23,7 +23,7 @@ from everest.manager import broker, cli, companion, config, identity, paths
 from everest.manager.bus import ManagerBus
 from everest.manager.companion import Companion, RunContext
 from everest.manager.early import WARM_SYSTEM, WarmParent
-from everest.manager.errors import BootError, ManagerError
+from everest.manager.errors import BootError, BrokerError, ManagerError
 from everest.manager.fifo import State, StatusFifo
 from everest.manager.inprocess import TaskLauncher
 from everest.manager.lifecycle import Launcher, Lifecycle, LifecycleOptions
@@ -33,10 +33,11 @@ from everest.manager.settings import BrokerAddress, Settings
 from everest.manager.signals import stop_signals
 from everest.manager.state import LOCK_FILE, locked
 from everest.runtime import Dialect, MemoryBroker, Transport
+from everest.runtime.errors import TransportError
 
 logger = logging.getLogger(__name__)
 
-STALE = ("EV_MODULE", "EV_PREFIX", "EV_LOG_CONF_FILE", "EV_VALIDATE_SCHEMA")
+STALE = ("EVEREST_BROKER_WATCHED", "EV_MODULE", "EV_PREFIX", "EV_LOG_CONF_FILE", "EV_VALIDATE_SCHEMA")
 """Left-overs of another stack in the caller's environment, beside EV_MQTT_*; `run` takes nothing from them."""
 
 
@@ -158,7 +159,7 @@ class Run:
                 context = RunContext(self._arguments, stack, state, address, transport, environment)
                 for one in self._companions:
                     things.push_async_callback(one.close)
-                    await one.prepare(context)
+                    await _prepare(one, context)
                 return await self._modules(context, fifo)
 
     async def _bus(
@@ -233,6 +234,14 @@ class Run:
         os.chdir(context.state_dir)
         cli.drop_to(stack.settings)
         return TaskLauncher(stack.settings, context.transport)
+
+
+async def _prepare(one: Companion, context: RunContext) -> None:
+    """Companions meet the broker before the manager does. Raises BrokerError when it is not there."""
+    try:
+        await one.prepare(context)
+    except TransportError as error:
+        raise BrokerError(f"{error}; start a broker there, or name another one") from error
 
 
 @asynccontextmanager

@@ -157,13 +157,18 @@ async def _main(
 
     for number in ENDING_SIGNALS:
         loop.add_signal_handler(number, end, number)
-    return await run_module(
-        folder,
-        module_id=environment.module_id,
-        transport=environment.transport(),
-        prefix=environment.everest_prefix,
-        external_prefix=environment.external_prefix,
-    )
+    try:
+        return await run_module(
+            folder,
+            module_id=environment.module_id,
+            transport=environment.transport(),
+            prefix=environment.everest_prefix,
+            external_prefix=environment.external_prefix,
+        )
+    finally:
+        for number in ENDING_SIGNALS:  # one that meets the loop while it closes would leave a traceback
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _die_of(number: signal.Signals) -> None:

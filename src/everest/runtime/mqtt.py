@@ -29,6 +29,11 @@ from everest.runtime.transport import Message, can_publish, check_filters
 KEEPALIVE = 20
 WINDOW = 20
 CONNECT_TIMEOUT = 10.0
+PROBE_TIMEOUT = 1.0
+PROBE_PATIENCE = 0.3
+
+UNSPECIFIED = 128
+"""Reason code of an end that was not explained (MQTT 5 §2.4)."""
 
 INBOX_LIMIT = 4 * 1024 * 1024
 """Bytes of received and not yet taken messages above which the socket is not read."""
@@ -170,6 +175,14 @@ class _Client(aiomqtt.Client):
         return info.mid
 
 
+def _because(reason: BaseException) -> str:
+    """The reason in brackets; nothing where it says nothing, as for a connection that the broker just dropped."""
+    code = getattr(reason, "rc", None)
+    if isinstance(code, ReasonCode):
+        return "" if code.value == UNSPECIFIED else f" ({code})"
+    return f" ({reason})"
+
+
 class MqttTransport:
     """One connection to a broker; see `transport.Transport` for the contract."""
 
@@ -231,9 +244,32 @@ class MqttTransport:
 
     def _lose(self, reason: BaseException) -> None:
         if self._lost is None and not self._closed:
-            self._lost = BrokerLost(f"lost the connection to the MQTT broker at {self.address} ({reason})")
+            self._lost = BrokerLost(f"lost the connection to the MQTT broker at {self.address}{_because(reason)}")
             self._inbox.changed.set()
             self._idle.set()
+
+    async def broker_is_gone(self) -> bool:
+        """Whether nobody listens at the address any more: then everybody has lost the broker, not this client alone.
+
+        A broker waits for our first word; one that is just dying may still take the connection, and drops it at once.
+        """
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT):
+                if self._socket_path is not None:
+                    reader, writer = await asyncio.open_unix_connection(self._socket_path)
+                else:
+                    reader, writer = await asyncio.open_connection(self._host, self._port)
+        except (OSError, TimeoutError):
+            return True
+        try:
+            async with asyncio.timeout(PROBE_PATIENCE):
+                return not await reader.read(1)
+        except TimeoutError:
+            return False
+        except OSError:
+            return True
+        finally:
+            writer.close()
 
     async def messages(self) -> AsyncIterator[Message]:
         inbox = self._inbox

@@ -18,7 +18,7 @@ from everest.runtime.bus import Bus
 from everest.runtime.clock import Clock, SystemClock
 from everest.runtime.connection import Connection
 from everest.runtime.context import ModuleContext
-from everest.runtime.errors import ApiError, ModuleCrashed, Shutdown, StartupError, TransportError
+from everest.runtime.errors import ApiError, BrokerLost, ModuleCrashed, Shutdown, StartupError, TransportError
 from everest.runtime.global_errors import GlobalErrors
 from everest.runtime.inspection import Inspector
 from everest.runtime.loader import load_module_class
@@ -36,6 +36,8 @@ ModuleSource: TypeAlias = Callable[[ModuleContext], Module] | Path
 
 REPORT_DEVIATIONS = "EV_REPORT_DEVIATIONS"
 """Environment variable; `0`: what peers send beyond their definitions is taken as ever, but not named in the log."""
+BROKER_WATCHED = "EVEREST_BROKER_WATCHED"
+"""Environment variable, set by our manager: the broker whose loss the manager tells, so that its modules need not."""
 FAREWELL_TIMEOUT = 3.0
 """Seconds for `Module.shutdown` and for sending what is queued; the manager kills after 5 (bus 2.8)."""
 
@@ -125,8 +127,17 @@ class ModuleRun:
             await self._within_limit("sending what is queued", self._bus.flush)
         except (TransportError, StartupError, ApiError) as error:
             self.failure = error
-            logger.critical("module %s ends: %s", self._id, error)
+            level = logging.DEBUG if await self._told_by_the_manager(error) else logging.CRITICAL
+            logger.log(level, "module %s ends: %s", self._id, error)
         return 1
+
+    async def _told_by_the_manager(self, error: Exception) -> bool:
+        """Whether the manager loses the same broker and says so. What this module alone has lost is its own to tell."""
+        watched, transport = os.environ.get(BROKER_WATCHED), self._transport
+        if not isinstance(error, BrokerLost) or watched != getattr(transport, "address", ""):
+            return False
+        gone: Callable[[], Awaitable[bool]] | None = getattr(transport, "broker_is_gone", None)
+        return gone is not None and await gone()
 
     def _failed(self, error: BaseException, place: str) -> None:
         """A handler or task raised: the module ends, with the first failure as the reason."""

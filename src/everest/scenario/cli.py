@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
@@ -171,6 +172,9 @@ def found(name: str) -> list[Path]:
 
 
 def say(text: str) -> None:
-    """One line for whoever looks on."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    """One line for whoever looks on; once they have gone (`| head`), for nobody."""
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

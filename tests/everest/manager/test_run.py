@@ -18,7 +18,7 @@ import pytest
 
 from everest.manager import broker, companion, paths, run, state
 from everest.manager.companion import Companion, RunContext
-from everest.manager.errors import BootError
+from everest.manager.errors import BootError, BrokerError
 from everest.manager.settings import BrokerAddress, Settings
 from tests.everest.manager.house import DEMO, House
 from tests.everest.manager.manager_process import ManagerProcess, is_gone, wait_until
@@ -182,6 +182,16 @@ def test_a_companion_that_fails_to_prepare_is_closed_and_named(house: House) -> 
     with pytest.raises(BootError, match="one/!module/rate: 0 is less than the minimum of 1"):
         run.main(words(house, "--in-process"), [refusing])
     assert refusing.calls == ["close"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "nowhere.invalid"])
+def test_a_broker_that_a_companion_does_not_reach_is_named_with_what_to_do(
+    house: House, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.setenv("MQTT_SERVER_ADDRESS", host)
+    monkeypatch.setenv("MQTT_SERVER_PORT", "1")
+    with pytest.raises(BrokerError, match=f"at {host}:1: .*; start a broker there, or name another one"):
+        run.main(words(house), [Listener()])
 
 
 def test_a_signal_during_preparation_just_cleans_up(house: House) -> None:
@@ -353,7 +363,9 @@ class TestPrivateBroker:
             os.kill(broker_pid, signal.SIGKILL)
             assert process.ended() == 1
             assert all(is_gone(pid) for pid in process.pids().values())
-            assert "lost the connection" in process.complaints[-1]
+            lost = [line for line in process.stderr.splitlines() if "lost the connection" in line]
+            assert lost == process.complaints[-1:], "the manager says it for everybody"
+            assert "CRIT" not in process.stderr
 
     def test_a_killed_run_leaves_nothing_behind(self, house: House) -> None:
         with self.process(house) as process:

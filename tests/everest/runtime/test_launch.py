@@ -236,7 +236,51 @@ async def test_a_lost_broker_ends_it_with_one_line_and_status_1(parrot: Process,
     status, _, err = await parrot.end()
     assert status == 1
     [line] = err.splitlines()
-    assert f"lost the connection to the MQTT broker at 127.0.0.1:{mosquitto.port}" in line
+    assert line.endswith(f"lost the connection to the MQTT broker at 127.0.0.1:{mosquitto.port}")
+
+
+@pytest.mark.mosquitto
+@real[1]
+@pytest.mark.parametrize("same", [True, False])
+async def test_a_lost_broker_is_left_to_a_manager_that_watches_the_same_one(
+    folder: Path, mosquitto: Mosquitto, same: bool
+) -> None:
+    watched = f"127.0.0.1:{mosquitto.port if same else 1}"
+    async with running(folder, mosquitto, EVEREST_BROKER_WATCHED=watched) as process:
+        await process.hear()
+        mosquitto.stop()
+        status, _, err = await process.end()
+    assert status == 1
+    assert ("lost the connection" in err) is not same
+
+
+@pytest.mark.mosquitto
+@real[1]
+async def test_a_module_that_alone_loses_its_connection_says_so_itself(folder: Path, mosquitto: Mosquitto) -> None:
+    lines: list[asyncio.StreamWriter] = []
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ours, theirs = await asyncio.open_connection(mosquitto.host, mosquitto.port)
+        lines.extend((writer, theirs))
+        await asyncio.gather(pump(reader, theirs), pump(ours, writer), return_exceptions=True)
+
+    port = free_port()
+    async with await asyncio.start_server(relay, "127.0.0.1", port):
+        changes = {"EV_MQTT_BROKER_PORT": str(port), "EVEREST_BROKER_WATCHED": f"127.0.0.1:{port}"}
+        async with running(folder, mosquitto, **changes) as process:
+            await process.hear()
+            for line in lines:
+                line.close()
+            status, _, err = await process.end()
+        for line in lines:
+            line.close()
+    assert status == 1
+    [complaint] = err.splitlines()
+    assert complaint.endswith(f"lost the connection to the MQTT broker at 127.0.0.1:{port}")
 
 
 @pytest.mark.mosquitto

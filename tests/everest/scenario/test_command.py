@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
+import subprocess
+import sys
 import tomllib
 from importlib.metadata import EntryPoint, EntryPoints
 from typing import Any
@@ -40,3 +43,12 @@ def test_other_words_are_no_commands() -> None:
     assert cli.extra_command(["--check"]) is None
     assert cli.extra_command(["nonsense"]) is None
     assert cli.extra_command([]) is None
+
+
+def test_a_reader_who_has_seen_enough_ends_a_list_quietly() -> None:
+    command = [sys.executable, "-c", "import sys; from everest.scenario.cli import main; sys.exit(main(['--list']))"]
+    ours, theirs = os.pipe()
+    os.close(ours)
+    done = subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    os.close(theirs)
+    assert (done.returncode, done.stderr) == (0, "")
