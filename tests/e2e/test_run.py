@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import pty
 import signal
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from everest.demo.csms import CentralSystem
-from tests.support.stack import module_processes
+from tests.support.stack import ROOT, module_processes
 
 pytestmark = pytest.mark.stack
 
@@ -128,6 +129,28 @@ async def test_wrong_words_get_one_clear_line_and_status_1(tmp_path: Path, argum
     assert status == 1
     assert text in output
     assert "Traceback" not in output
+
+
+@pytest.mark.parametrize(
+    ("heartbeat", "name", "text"),
+    [
+        ("often", "mine.json", "Core.HeartbeatInterval: 'often' is not of type 'integer'"),
+        (0, "nowhere.json", "names no file in any of "),
+    ],
+)
+async def test_a_fault_in_ones_own_ocpp_configuration_is_one_line_that_names_ones_own_file(
+    tmp_path: Path, heartbeat: object, name: str, text: str
+) -> None:
+    keys = json.loads((ROOT / "config/ocpp/config-sil.json").read_text())
+    keys["Core"]["HeartbeatInterval"] = heartbeat
+    (tmp_path / "mine.json").write_text(json.dumps(keys))
+    stack = (ROOT / "manifest.yaml").read_text().replace("ocpp/config-sil.json", str(tmp_path / name))
+    (tmp_path / "own.yaml").write_text(stack)
+    words = ("--in-process", "--config", str(tmp_path / "own.yaml"), "--csms", "ws://127.0.0.1:1/")
+    status, output = await run(tmp_path, *words)
+    (line,) = [line for line in output.splitlines() if text in line]
+    assert (status, str(tmp_path / name) in line) == (1, True)
+    assert "Traceback" not in output and "PosixPath" not in output
 
 
 @contextlib.asynccontextmanager
