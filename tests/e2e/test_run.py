@@ -154,11 +154,11 @@ async def test_a_fault_in_ones_own_ocpp_configuration_is_one_line_that_names_one
 
 
 @contextlib.asynccontextmanager
-async def at_a_terminal(folder: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
+async def at_a_terminal(folder: Path, *arguments: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
     """`run` with a terminal as its standard input and output; yields the process and our side of the terminal."""
     ours, theirs = pty.openpty()
     process = await asyncio.create_subprocess_exec(
-        *RUN, "--state-dir", str(folder / "state"), "--no-play",
+        *RUN, "--state-dir", str(folder / "state"), *(arguments or ["--no-play"]),
         cwd=folder, env={**environment(), "TERM": "xterm-256color", "COLUMNS": "120"},
         stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
     )  # fmt: skip
@@ -170,7 +170,8 @@ async def at_a_terminal(folder: Path) -> AsyncIterator[tuple[asyncio.subprocess.
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
-        os.close(ours)
+        with contextlib.suppress(OSError):
+            os.close(ours)
 
 
 async def read_until(descriptor: int, text: str, *, seconds: float = 40) -> str:
@@ -217,6 +218,25 @@ async def test_every_process_is_gone_after_the_end(tmp_path: Path, end: str) -> 
             status = await process.wait()
         assert status == 0 or end == "two SIGINT"
         assert await gone([*pids, *brokers]) == []
+
+
+@needs_broker
+@pytest.mark.parametrize("end", ["Ctrl-D", "closed"])
+async def test_the_end_of_the_terminal_ends_a_played_session_at_once(tmp_path: Path, end: str) -> None:
+    async with at_a_terminal(tmp_path, "--play") as (process, terminal):
+        await read_until(terminal, "StartTransaction")
+        pids = [pid for _, pid in module_processes(process.pid)]
+        assert len(pids) == 8
+        if end == "Ctrl-D":
+            os.write(terminal, b"\x04")
+            shown = await read_until(terminal, "everything has ended")
+            assert "StopTransaction" not in shown, "not after the story"
+        else:
+            os.close(terminal)
+        async with asyncio.timeout(20):
+            status = await process.wait()
+        assert status == 0 or end == "closed"
+        assert await gone(pids) == []
 
 
 def parent_of(entry: Path) -> int | None:

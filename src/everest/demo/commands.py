@@ -5,6 +5,7 @@ Each command publishes EVerest's own external topics (station 3.2, 3.3, 3.5, 3.6
 
 from __future__ import annotations
 
+import difflib
 import json
 from dataclasses import dataclass
 
@@ -19,6 +20,30 @@ offline, online           take the connection to the CSMS away and give it back
 wait SECONDS              let time pass
 help                      this text
 quit                      end everything (so do Ctrl-D and Ctrl-C)"""
+
+USAGE = {
+    form.split()[0]: form for line in HELP.splitlines() for form in line.split("  ")[0].replace(", ", "\n").splitlines()
+}
+"""Command -> how it is written."""
+
+_BOARD = """
+DiodeFault BrownOut EnergyManagement PermanentFault MREC2GroundFailure MREC3HighTemperature MREC4OverCurrentFailure
+MREC5OverVoltage MREC6UnderVoltage MREC8EmergencyStop MREC10InvalidVehicleMode MREC14PilotFault MREC15PowerLoss
+MREC17EVSEContactorFault MREC18CableOverTempDerate MREC19CableOverTempStop MREC20PartialInsertion MREC23ProximityFault
+MREC24ConnectorVoltageHigh MREC25BrokenLatch MREC26CutCable TiltDetected WaterIngressDetected EnclosureOpen
+"""
+_RCD = "MREC2GroundFailure VendorError Selftest AC DC"
+_LOCK = """
+ConnectorLockCapNotCharged ConnectorLockUnexpectedOpen ConnectorLockUnexpectedClose ConnectorLockFailedLock
+ConnectorLockFailedUnlock MREC1ConnectorLockFailure VendorError
+"""
+FAULTS = (
+    *_BOARD.split(),
+    *(f"ac_rcd_{name}" for name in _RCD.split()),
+    *(f"lock_{name}" for name in _LOCK.split()),
+    "powermeter/CommunicationFault",
+)
+"""What the simulated board takes as `error_type` (station 3.5)."""
 
 CAR = "everest_external/nodered/{evse}/carsim/"
 TOKEN_TOPIC = "everest_api/dummy_token_provider/cmd/provide"
@@ -91,7 +116,9 @@ def parse(line: str, *, evses: int) -> Command:
             return Publish("everest_api/ocpp/cmd/disconnect", "off")
         case "online", []:
             return Publish("everest_api/ocpp/cmd/connect", "on")
-    raise CommandError(f"not understood: {line.strip()!r}. The commands are:\n{HELP}")
+    if name in USAGE:
+        raise CommandError(f"not understood: {line.strip()!r}; it is written: {USAGE[name]}")
+    raise CommandError(f"not understood: {line.strip()!r}; the commands are {', '.join(USAGE)}")
 
 
 def swipe(tag: str, evse: int | None) -> Publish:
@@ -107,6 +134,12 @@ def _car(evse: int, topic: str, payload: str) -> Publish:
 
 
 def _fault(evse: int, error: str, *, raised: bool) -> Publish:
+    known = {name.lower(): name for name in FAULTS}
+    if error.lower() not in known:
+        close = difflib.get_close_matches(error.lower(), known, n=1)
+        hint = f"did you mean {known[close[0]]}? " if close else ""
+        raise CommandError(f"no fault is called {error!r}; {hint}the board knows {', '.join(FAULTS)}")
+    error = known[error.lower()]
     # Both values are strings: that is how the original board simulator reads them.
     return _car(evse, "error", json.dumps({"error_type": error, "raise": "true" if raised else "false"}))
 

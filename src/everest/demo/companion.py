@@ -10,12 +10,13 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from everest.demo.console import Narrator
-from everest.demo.prompt import Prompt
+from everest.demo.prompt import Prompt, Typed
 from everest.demo.session import Session
 from everest.demo.watch import Watch
 from everest.manager.companion import RunContext
@@ -36,6 +37,8 @@ class Companion:
         self._watch: Watch | None = None
         self._csms: Any = None
         self._evses: dict[str, int] = {}
+        self._closing_line = False
+        self._interrupted = False
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
@@ -80,26 +83,47 @@ class Companion:
         return str(self._csms.url)
 
     async def play(self, context: RunContext) -> int:
-        watch, arguments = self._watch, context.arguments
-        script = not sys.stdin.isatty()
-        played = True
+        self._closing_line = True
+        try:
+            return await self._play(context)
+        except asyncio.CancelledError:
+            self._interrupted = True
+            self._closing_line = not context.stack_failed.done()
+            raise
+
+    async def _play(self, context: RunContext) -> int:
+        watch, script = self._watch, not sys.stdin.isatty()
         if watch is None:
             self._narrator.say("no EVSE manager in the configuration: nothing to play and nothing to drive")
             return await _for_ever()
+        typed = Typed(sys.stdin)
+        story = self._story(watch, context)
+        played = await (story if script else _unless(typed.ended, story))
+        if played is None:
+            return 0
+        if not script:
+            self._narrator.say("now you drive: type help; Ctrl-D ends everything")
+        prompt = Prompt(watch, len(self._evses), script=script, say=self._narrator.say, plain=self._narrator.plain)
+        await prompt.run(typed)
+        if script and watch.open_sessions():
+            self._narrator.say(f"a session is still open on EVSE {', '.join(map(str, watch.open_sessions()))}")
+        return int(not played or (script and (prompt.failed or bool(watch.open_sessions()))))
+
+    async def _story(self, watch: Watch, context: RunContext) -> bool:
+        """Wait for the station and play the session, if one is wanted. False if that did not reach its end."""
+        arguments, played = context.arguments, True
         if not await watch.station_is_up():
             self._narrator.say("the CSMS has not accepted the station yet; going on without it")
         if arguments.play if arguments.play is not None else arguments.config is None:
             played = await Session(watch, self._narrator.say).play()
         self._narrator.say(f"state and message logs are in {context.state_dir}")
-        if not script:
-            self._narrator.say("now you drive: type help; Ctrl-D ends everything")
-        prompt = Prompt(watch, len(self._evses), script=script, say=self._narrator.say, plain=self._narrator.plain)
-        await prompt.run()
-        if script and watch.open_sessions():
-            self._narrator.say(f"a session is still open on EVSE {', '.join(map(str, watch.open_sessions()))}")
-        return int(not played or (script and (prompt.failed or bool(watch.open_sessions()))))
+        return played
 
     async def close(self) -> None:
+        if self._closing_line:
+            if self._interrupted and self._narrator.console.is_terminal:
+                self._narrator.plain("")  # after the ^C of the terminal
+            self._narrator.say("everything has ended")
         if self._watch is not None:
             await self._watch.close()
         if self._csms is not None:
@@ -153,6 +177,18 @@ def write_ocpp_configuration(context: RunContext, module_id: str, url: str) -> P
     origin = path.with_name(f"{path.name}.copy-of")  # what the module names when it finds a fault
     origin.write_text(f"{base}\n", encoding="utf-8")
     return path
+
+
+async def _unless(ended: asyncio.Event, work: Coroutine[Any, Any, bool]) -> bool | None:
+    """What `work` returns; None if `ended` is set before it does, and then it is cancelled."""
+    tasks = asyncio.create_task(work, name="demo story"), asyncio.create_task(ended.wait(), name="demo end of input")
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return None if tasks[1].done() else tasks[0].result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _for_ever() -> int:

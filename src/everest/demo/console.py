@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from datetime import datetime
 
@@ -27,7 +28,7 @@ class Narrator:
         text.append(f"{line.who:<8}", style=style or "magenta")
         text.append(f"{line.arrow:<3}", style="bold")
         text.append(line.text, style=style)
-        self.console.print(text)
+        self._print(text)
 
     def say(self, text: str) -> None:
         """A line of the demo itself."""
@@ -35,4 +36,9 @@ class Narrator:
 
     def plain(self, text: str) -> None:
         """Text as it is, for help and errors of commands."""
-        self.console.print(Text(text))
+        self._print(Text(text))
+
+    def _print(self, text: Text) -> None:
+        """A terminal that was closed takes nothing any more; the end that this brings must not break on it."""
+        with contextlib.suppress(OSError):
+            self.console.print(text)

@@ -7,7 +7,7 @@ At a terminal every command is carried out at once. In a script each one waits f
 from __future__ import annotations
 
 import asyncio
-import sys
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import TextIO
@@ -19,25 +19,32 @@ EFFECT_SECONDS = 20.0
 FINAL = {"Rejected", "TimedOut", "UsedToStart", "UsedToStop", "Withdrawn", "UsedToReauthorize"}
 
 
-def lines_of(stream: TextIO) -> asyncio.Queue[str | None]:
-    """The lines of a stream as they come; None is its end. Read by a daemon thread: a terminal cannot be awaited."""
-    loop = asyncio.get_running_loop()
-    queue: asyncio.Queue[str | None] = asyncio.Queue()
+class Typed:
+    """The lines of a stream as they come. Read by a daemon thread: a terminal cannot be awaited."""
 
-    def put(line: str | None) -> None:
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(queue.put_nowait, line)
+    def __init__(self, stream: TextIO) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._lines: asyncio.Queue[str | None] = asyncio.Queue()
+        self.ended = asyncio.Event()
+        """Set at the end of the stream (Ctrl-D, a closed terminal), even while lines wait to be taken."""
+        threading.Thread(target=self._read, args=(stream,), name="demo stdin", daemon=True).start()
 
-    def read() -> None:
+    async def next(self) -> str | None:
+        """The next line; None at the end."""
+        return await self._lines.get()
+
+    def _read(self, stream: TextIO) -> None:
         try:
             for line in stream:
-                put(line)
+                self._call(self._lines.put_nowait, line)
         except (OSError, ValueError):
-            pass
-        put(None)
+            """A terminal that was closed."""
+        self._call(self._lines.put_nowait, None)
+        self._call(self.ended.set)
 
-    threading.Thread(target=read, name="demo stdin", daemon=True).start()
-    return queue
+    def _call(self, function: Callable[..., None], *arguments: str | None) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(function, *arguments)
 
 
 class Prompt:
@@ -54,9 +61,8 @@ class Prompt:
         self.failed = False
         """True once a line of a script was not understood or had no effect."""
 
-    async def run(self, stream: TextIO | None = None) -> None:
-        lines = lines_of(stream or sys.stdin)
-        while (line := await lines.get()) is not None:
+    async def run(self, typed: Typed) -> None:
+        while (line := await typed.next()) is not None:
             try:
                 command = parse(line, evses=self._evses)
             except CommandError as error:
@@ -68,9 +74,18 @@ class Prompt:
             if isinstance(command, Help):
                 self._plain(HELP)
             elif isinstance(command, Wait):
-                await asyncio.sleep(command.seconds)
+                await self._wait(typed, command.seconds)
             elif isinstance(command, Publish):
                 await self._carry_out(line.strip(), command)
+
+    async def _wait(self, typed: Typed, seconds: float) -> None:
+        """Let time pass. A script has ended as soon as it is read; a terminal that ends ends the waiting, too."""
+        if self._script:
+            await asyncio.sleep(seconds)
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await typed.ended.wait()
 
     async def _carry_out(self, words: str, command: Publish) -> None:
         effect = self._effect(words.split())

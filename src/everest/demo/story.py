@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+RESET = "a Reset ends the whole stack, as a reboot would; whoever supervises it starts it again"
 METER_LINE_SECONDS = 2.0
 """While energy flows, at most one meter line per EVSE in this time."""
 
@@ -55,6 +56,12 @@ def _id_tag_status(response: dict[str, Any]) -> str:
     return str(response.get("idTagInfo", {}).get("status", ""))
 
 
+def _registration(response: dict[str, Any]) -> str:
+    """`interval` is that of the heartbeats, or how long to wait before the next try (OCPP 1.6 §4.2)."""
+    what = "heartbeat every" if response["status"] == "Accepted" else "next try in"
+    return f"{response['status']}" + (f", {what} {response['interval']} s" if response["interval"] else "")
+
+
 REQUESTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "BootNotification": lambda r: f"{r['chargePointVendor']} {r['chargePointModel']}",
     "StatusNotification": _status,
@@ -80,7 +87,7 @@ REQUESTS: dict[str, Callable[[dict[str, Any]], str]] = {
 }
 
 RESPONSES: dict[str, Callable[[dict[str, Any]], str]] = {
-    "BootNotification": lambda r: f"{r['status']}, heartbeat every {r['interval']} s",
+    "BootNotification": _registration,
     "Authorize": _id_tag_status,
     "StartTransaction": lambda r: _join(f"transaction {r['transactionId']}", _id_tag_status(r)),
     "StopTransaction": _id_tag_status,
@@ -168,7 +175,10 @@ class Story:
         arrow = "->" if message["direction"] == "ChargingStationToCSMS" else "<-"
         try:
             frame = json.loads(message["message"])
+            action = self._actions.get(frame[1])
             yield Line("OCPP", *self._frame(frame, arrow))
+            if action == "Reset" and frame[0] == 3 and frame[2].get("status") == "Accepted":
+                yield Line("story", RESET)
         except (ValueError, LookupError, TypeError, AttributeError):
             yield Line("OCPP", f"not understood: {str(message['message'])[:80]}", arrow, alarming=True)
 

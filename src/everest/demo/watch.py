@@ -10,6 +10,7 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from everest.demo.story import Line, Story
@@ -28,6 +29,31 @@ VARIABLES = (
 )
 
 
+@dataclass
+class Evse:
+    """What is under way at one EVSE, by its session events."""
+
+    session: bool = False
+    resumed: bool = False
+    transaction: bool = False
+
+    def take(self, kind: str) -> None:
+        """One session event. A session from before a restart ends with its transaction: no SessionFinished follows."""
+        if kind in ("SessionStarted", "SessionResumed"):
+            self.session, self.resumed = True, kind == "SessionResumed"
+        elif kind == "TransactionStarted":
+            self.transaction = True
+        elif kind == "TransactionFinished":
+            self.transaction = False
+            self.session = self.session and not self.resumed
+        elif kind == "SessionFinished":
+            self.session = self.transaction = False
+
+    def restarted(self) -> None:
+        """The EVSE manager has started again: what it does not resume is no more."""
+        self.session = self.resumed = self.transaction = False
+
+
 class Watch:
     """Everything seen on the bus since the start. `evses` maps the module id of an EVSE manager to its EVSE id."""
 
@@ -40,6 +66,7 @@ class Watch:
         self._story = Story({module: f"EVSE {evse}" for module, evse in evses.items()})
         self._changed = asyncio.Condition()
         self._reader: asyncio.Task[None] | None = None
+        self._states = {evse: Evse() for evse in evses.values()}
         self.events: dict[int, list[dict[str, Any]]] = defaultdict(list)
         self.tokens: list[dict[str, Any]] = []
         self.energy: dict[int, float] = {}
@@ -51,6 +78,7 @@ class Watch:
         """Connect and listen, before the modules start, so that nothing is missed."""
         await self._transport.connect()
         topics = [f"{self._prefix}modules/+/impl/+/var/{variable}" for variable in VARIABLES]
+        topics += [f"{self._prefix}modules/{module_id}/ready" for module_id in self._evses]
         await self._transport.subscribe(*topics, f"{self._prefix}modules/+/impl/+/error/#")
         self._reader = asyncio.create_task(self._read(), name="demo watch")
 
@@ -87,7 +115,7 @@ class Watch:
 
     def open_sessions(self) -> list[int]:
         """EVSEs with a session that has begun and not ended."""
-        return [e for e in self.events if self.count(e, "SessionStarted") > self.count(e, "SessionFinished")]
+        return [evse for evse, state in self._states.items() if state.session]
 
     def answered(self, action: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         """(request, response) of every CALL of the station of this action that has its CALLRESULT."""
@@ -112,7 +140,11 @@ class Watch:
                 self._changed.notify_all()
 
     def _take(self, message: Message) -> Iterator[Line]:
-        _, module_id, _, _implementation, kind, name, *_ = message.topic.removeprefix(self._prefix).split("/")
+        _, module_id, *rest = message.topic.removeprefix(self._prefix).split("/")
+        if rest == ["ready"]:
+            self._states[self._evses[module_id]].restarted()
+            return iter(())
+        _, _implementation, kind, name, *_ = rest
         data = json.loads(message.payload)["data"]
         if kind == "error":
             return self._story.error(data)
@@ -124,10 +156,11 @@ class Watch:
         if name == "session_event":
             if evse is not None:
                 self.events[evse].append(value)
+                self._states[evse].take(value["event"])
             story = self._story.session_event(module_id, value)
         elif name == "powermeter" and evse is not None:
             self.energy[evse] = value["energy_Wh_import"]["total"]
-            if self.count(evse, "TransactionStarted") > self.count(evse, "TransactionFinished"):
+            if self._states[evse].transaction:
                 story = self._story.powermeter(module_id, value, time=asyncio.get_running_loop().time())
         elif name == "token_validation_status":
             self.tokens.append(value)

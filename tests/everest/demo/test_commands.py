@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from everest.demo.commands import HELP, CommandError, Help, Nothing, Publish, Quit, Wait, parse
+from everest.demo.commands import FAULTS, HELP, CommandError, Help, Nothing, Publish, Quit, Wait, parse
+from modules.EvseManagerSim.faults import INJECTABLE
 
 
 def published(line: str) -> Publish:
@@ -40,6 +41,11 @@ def test_a_fault_is_raised_and_cleared_with_strings(word: str, raised: str) -> N
     assert json.loads(fault.payload) == {"error_type": "MREC6UnderVoltage", "raise": raised}
 
 
+def test_the_known_faults_are_those_of_the_simulated_board_however_they_are_written() -> None:
+    assert set(FAULTS) == set(INJECTABLE)
+    assert published("fault 1 mrec6undervoltage") == published("fault 1 MREC6UnderVoltage")
+
+
 def test_the_rest_of_the_words() -> None:
     assert parse("wait 2.5", evses=2) == Wait(2.5)
     assert parse("HELP", evses=2) == Help()
@@ -51,11 +57,15 @@ def test_the_rest_of_the_words() -> None:
 @pytest.mark.parametrize(
     ("line", "text"),
     [
-        ("plug", "not understood: 'plug'"),
+        ("plug", "^not understood: 'plug'; it is written: plug EVSE$"),
+        ("resume", "it is written: resume EVSE$"),
+        ("fault 1", "it is written: fault EVSE ERROR$"),
+        ("fault 1 Foo", "^no fault is called 'Foo'; the board knows DiodeFault, BrownOut, .*CommunicationFault$"),
+        ("fault 1 UnderVoltage", "did you mean MREC6UnderVoltage"),
         ("plug 3", "EVSE '3' does not exist; there are 1 to 2"),
         ("plug one", "EVSE 'one' does not exist"),
         ("wait forever", "wait takes seconds"),
-        ("dance 1", "not understood: 'dance 1'"),
+        ("dance 1", "^not understood: 'dance 1'; the commands are plug, swipe, .*, quit$"),
     ],
 )
 def test_what_is_not_understood_says_how_it_is_written(line: str, text: str) -> None:

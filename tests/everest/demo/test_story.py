@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from everest.demo.story import Line, Story
+import pytest
+
+from everest.demo.story import RESET, Line, Story
 from tests.support.traces import bus
 
 NAMES = {"evse_manager_1": "EVSE 1"}
@@ -33,6 +35,29 @@ def test_an_error_answer_and_garbage_are_alarming() -> None:
     assert "CALLERROR InternalError broken" in error.text
     (garbage,) = story.ocpp_message({"message": "{not json", "direction": "CSMSToChargingStation"})
     assert garbage.alarming
+
+
+@pytest.mark.parametrize(
+    ("response", "text"),
+    [
+        ({"status": "Accepted", "interval": 300}, "Accepted, heartbeat every 300 s"),
+        ({"status": "Rejected", "interval": 5}, "Rejected, next try in 5 s"),
+        ({"status": "Pending", "interval": 0}, "Pending"),
+    ],
+)
+def test_the_interval_of_a_registration_is_told_as_what_it_is(response: dict[str, Any], text: str) -> None:
+    story = Story(NAMES)
+    list(story.ocpp_message(frame(2, "1", "BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"})))
+    (line,) = story.ocpp_message(frame(3, "1", response, sent=False))
+    assert line.text == f"BootNotification          {text}"
+
+
+@pytest.mark.parametrize("status", ["Accepted", "Rejected"])
+def test_what_follows_an_accepted_reset_is_told(status: str) -> None:
+    story = Story(NAMES)
+    list(story.ocpp_message(frame(2, "1", "Reset", {"type": "Soft"}, sent=False)))
+    lines = list(story.ocpp_message(frame(3, "1", {"status": status})))
+    assert [line.text for line in lines[1:]] == ([RESET] if status == "Accepted" else [])
 
 
 def test_energy_is_told_when_it_has_grown_and_not_too_often() -> None:
