@@ -214,6 +214,8 @@ async def test_every_process_is_gone_after_the_end(tmp_path: Path, end: str) -> 
             process.send_signal(signal.SIGTERM if end == "SIGTERM" else signal.SIGINT)
             if end == "two SIGINT":
                 process.send_signal(signal.SIGINT)
+        if end != "two SIGINT":
+            await read_until(terminal, "everything has ended")
         async with asyncio.timeout(20):
             status = await process.wait()
         assert status == 0 or end == "two SIGINT"
