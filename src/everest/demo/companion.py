@@ -105,9 +105,18 @@ class Companion:
             self._narrator.say("now you drive: type help; Ctrl-D ends everything")
         prompt = Prompt(watch, len(self._evses), script=script, say=self._narrator.say, plain=self._narrator.plain)
         await prompt.run(typed)
-        if script and watch.open_sessions():
-            self._narrator.say(f"a session is still open on EVSE {', '.join(map(str, watch.open_sessions()))}")
-        return int(not played or (script and (prompt.failed or bool(watch.open_sessions()))))
+        return int(not played or (script and (prompt.failed or self._left_undone(watch))))
+
+    def _left_undone(self, watch: Watch) -> bool:
+        """A script wants each session to reach its end; told, which one did not."""
+        left = {
+            "a session is still open": watch.open_sessions(),
+            "a session ended without a transaction": watch.idle_sessions(),
+        }
+        for what, evses in left.items():
+            if evses:
+                self._narrator.say(f"{what} on EVSE {', '.join(map(str, evses))}")
+        return any(left.values())
 
     async def _story(self, watch: Watch, context: RunContext) -> bool:
         """Wait for the station and play the session, if one is wanted. False if that did not reach its end."""

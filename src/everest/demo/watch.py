@@ -117,6 +117,10 @@ class Watch:
         """EVSEs with a session that has begun and not ended."""
         return [evse for evse, state in self._states.items() if state.session]
 
+    def idle_sessions(self) -> list[int]:
+        """EVSEs with a session that has ended without a transaction: a refused card, or none."""
+        return [evse for evse, events in self.events.items() if _idle(events)]
+
     def answered(self, action: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         """(request, response) of every CALL of the station of this action that has its CALLRESULT."""
         requests = {message[1]: message[3] for sent, message in self.frames if sent and message[0] == 2}
@@ -178,3 +182,8 @@ class Watch:
         message = json.loads(value["message"])
         if isinstance(message, list):
             self.frames.append((value["direction"] == "ChargingStationToCSMS", message))
+
+
+def _idle(events: list[dict[str, Any]]) -> bool:
+    over = {event.get("uuid") for event in events if event["event"] == "SessionFinished"}
+    return not over <= {event.get("uuid") for event in events if event["event"].startswith("Transaction")}

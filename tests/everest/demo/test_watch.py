@@ -56,3 +56,24 @@ async def test_a_session_is_open_until_it_ends_or_a_restart_ends_it(kinds: list[
         else:
             hear(seen, kind)
     assert seen.open_sessions() == still_open
+
+
+@pytest.mark.parametrize(
+    ("kinds", "idle"),
+    [
+        (["SessionStarted"], []),
+        (["SessionStarted", "SessionFinished"], [1]),
+        (["SessionStarted", "TransactionStarted", "TransactionFinished", "SessionFinished"], []),
+        (["SessionStarted", "TransactionStarted", "ready", "SessionResumed", "TransactionFinished"], []),
+    ],
+)
+async def test_a_session_that_ends_without_a_transaction_has_not_reached_its_end(
+    kinds: list[str], idle: list[int]
+) -> None:
+    seen = watch()
+    for kind in kinds:
+        if kind == "ready":
+            list(seen._take(READY))
+        else:
+            hear(seen, kind)
+    assert seen.idle_sessions() == idle
