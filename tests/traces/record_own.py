@@ -17,6 +17,8 @@ from pathlib import Path
 from ocpp.v16 import call
 
 from everest.demo.csms import CentralSystem
+from everest.scenario.file_server import serving
+from everest.scenario.files import make
 from everest.trace import records
 from everest.trace.record import Broker, record
 from everest.trace.records import BusMessage, Record
@@ -28,6 +30,8 @@ CSMS_PORT = 19001
 LEFT_OUT = ("/var/hw_capabilities", "/var/enforced_limits", "/var/telemetry", "everest_external/nodered/", "_external/")
 NOTHING_MORE = 0.5
 """Seconds of recording after the last step."""
+BETWEEN_TRANSFERS = 3
+"""In a replay a transfer takes what it took here, and the least time that System gives one on top."""
 
 
 @dataclass
@@ -153,6 +157,41 @@ async def offline_session(scene: Scene) -> None:
     await scene.status(1, "Available")
 
 
+async def configuration(scene: Scene) -> None:
+    await scene.started()
+    await scene.csms.call(call.GetConfiguration(key=["HeartbeatInterval", "NumberOfConnectors", "Nonsense"]))
+    for key, value in (("MeterValueSampleInterval", "5"), ("NumberOfConnectors", "9"), ("Nonsense", "1")):
+        await scene.csms.call(call.ChangeConfiguration(key=key, value=value))
+    await scene.csms.call(call.ChangeConfiguration(key="ConnectionTimeOut", value="90"))
+    tags = [{"idTag": "LISTED", "idTagInfo": {"status": "Accepted"}}]
+    await scene.csms.call(call.SendLocalList(list_version=3, update_type="Full", local_authorization_list=tags))
+    await scene.csms.call(call.GetLocalListVersion())
+    await scene.csms.call(call.ClearCache())
+    await scene.csms.call(call.DataTransfer(vendor_id="nobody"))
+    for message, times in (("Heartbeat", 1), ("StatusNotification", 6), ("BootNotification", 2)):
+        await scene.csms.call(call.TriggerMessage(requested_message=message))
+        await scene.csms.wait_for(lambda m=message, n=times: len(scene.csms.calls(m)) == n, what=f"{message} {times}")
+        await asyncio.sleep(NOTHING_MORE)
+
+
+async def firmware_logs(scene: Scene) -> None:
+    await scene.started()
+
+    def told(action: str, status: str) -> Callable[[], bool]:
+        return lambda: [payload["status"] for payload in scene.csms.calls(action)][-1:] == [status]
+
+    async with serving(make(1, {"firmware.bin": "served"}, lambda: None)) as files:
+        await scene.csms.call(call.GetDiagnostics(location=f"{files}/"))
+        await scene.csms.wait_for(told("DiagnosticsStatusNotification", "Uploaded"), what="the diagnostics")
+        await asyncio.sleep(BETWEEN_TRANSFERS)
+        await scene.csms.call(call.GetDiagnostics(location="http://127.0.0.1:1/", retries=0))
+        await scene.csms.wait_for(told("DiagnosticsStatusNotification", "UploadFailed"), what="a failed upload")
+        await asyncio.sleep(BETWEEN_TRANSFERS)
+        now = datetime.now(UTC).isoformat()
+        await scene.csms.call(call.UpdateFirmware(location=f"{files}/firmware.bin", retrieve_date=now))
+        await scene.csms.wait_for(told("FirmwareStatusNotification", "Installed"), what="the firmware")
+
+
 SCENARIOS: dict[str, Callable[[Scene], Awaitable[None]]] = {
     story.__name__: story
     for story in (
@@ -164,6 +203,8 @@ SCENARIOS: dict[str, Callable[[Scene], Awaitable[None]]] = {
         faults,
         reset,
         offline_session,
+        configuration,
+        firmware_logs,
     )
 }
 

@@ -31,7 +31,9 @@ def test_every_scenario_is_recorded() -> None:
     assert RECORDINGS == [
         "boot",
         "change_availability",
+        "configuration",
         "faults",
+        "firmware_logs",
         "offline_session",
         "remote_start_stop",
         "reservation",
