@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from everest.contracts.types import authorization, evse_manager, ocpp, system
 from everest.contracts.types import reservation as bus_reservation
-from everest.runtime import CommandError
+from everest.runtime import CommandError, Shutdown
 from ocpp16 import ReservationCheckStatus
 from ocpp16 import messages as m
 
@@ -38,6 +38,9 @@ async def attempt(call: Awaitable[T], what: str, default: T) -> T:
     """The result of a bus command, or `default` where it failed."""
     try:
         return await call
+    except Shutdown:
+        log.debug("%s was not answered before the end", what)
+        return default
     except CommandError as error:
         log.error("%s failed: %s: %s", what, type(error).__name__, error)
         return default
