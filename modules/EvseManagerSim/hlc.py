@@ -188,10 +188,12 @@ class Hlc:
             what = f"the car wants {wish.mode.upper()}, the EVSE offers the other (charge_mode)"
             raise V2GFailedError(what, Reason.ChargingParametersNotAccepted)
         contract = self._contract()
-        payment = choose(wish.payment, offered=self._v2g.offered, has_contract=contract is not None)
+        forced = self._settings.flag("force_payment_option")
+        payment = choose(wish.payment, offered=self._v2g.offered, has_contract=contract is not None, forced=forced)
         log.info("the car pays by %s", payment)
         if payment is None:
-            raise V2GFailedError("the EVSE offers no payment option (payment_enable_eim, payment_enable_contract)")
+            what = f"the EVSE offers no payment by {'anything' if wish.payment is Payment.auto else wish.payment}"
+            raise V2GFailedError(f"{what} (payment_enable_eim, payment_enable_contract)")
         if wish.payment is Payment.contract and payment is not Payment.contract:
             log.warning("iso_start_v2g_session: the EVSE does not offer payment by contract now")
         if not self._machine.authorized:

@@ -70,14 +70,16 @@ class Offer:
         return replace(self, **{name: flag for name, flag in flags.items() if flag is not None})
 
 
-def choose(wish: Payment, *, offered: frozenset[Payment], has_contract: bool) -> Payment | None:
-    """The payment option that the car selects of those offered; None: it finds none."""
+def choose(wish: Payment, *, offered: frozenset[Payment], has_contract: bool, forced: bool = False) -> Payment | None:
+    """The payment option that the car selects of those offered; None: it finds none. A `forced` wish takes no other."""
     if wish is Payment.auto:
         preferred = Payment.contract if has_contract else Payment.externalpayment
     else:
         preferred = wish
     if preferred in offered:
         return preferred
+    if forced and wish is not Payment.auto:
+        return None
     return next(iter(offered), None)
 
 

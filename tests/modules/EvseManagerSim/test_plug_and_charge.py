@@ -160,6 +160,13 @@ async def test_auto_presents_a_contract_where_there_is_one_and_it_is_offered(
         assert bool(charger.failures()) is ("payment_enable_eim" in config)
 
 
+@pytest.mark.parametrize("forced", [False, True])
+async def test_a_car_that_is_forced_to_its_payment_option_fails_without_it(forced: bool) -> None:
+    async with Iso(payment_enable_contract=False, force_payment_option=forced) as charger:
+        await charger.arrive("contract")
+        assert bool(charger.failures()) is forced
+
+
 async def test_who_was_authorized_before_needs_no_contract() -> None:
     async with Iso() as charger:
         await asyncio.sleep(1)

@@ -48,6 +48,12 @@ def test_the_car_chooses_among_what_is_offered(
     assert choose(wish, offered=offered, has_contract=has_contract) is chosen
 
 
+def test_a_forced_wish_takes_no_other_payment_option() -> None:
+    assert choose(CONTRACT, offered=frozenset({EIM}), has_contract=True, forced=True) is None
+    assert choose(CONTRACT, offered=BOTH, has_contract=True, forced=True) is CONTRACT
+    assert choose(Payment.auto, offered=frozenset({EIM}), has_contract=True, forced=True) is EIM
+
+
 def v2g(*, authorized: bool = False, offer: Offer | None = None) -> V2G:
     return V2G(offer or Offer(), lambda: authorized)
 
