@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import tempfile
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from . import chance
-from .locations import file_stamp
+from .locations import file_stamp, parse_time
+
+log = logging.getLogger(__name__)
 
 
 class Spawn(Protocol):
@@ -30,8 +33,16 @@ class Host:
     default_interval: float
     folder: Path = Path(tempfile.gettempdir())
 
-    def seconds_until(self, moment: datetime | None) -> float:
+    def moment(self, text: str | None, name: str) -> datetime | None:
+        """The time a request gives as `name`; None where it gives none, and, with a word in the log, no real one."""
+        moment = parse_time(text)
+        if moment is None and text:
+            log.warning("%s %r is no time and taken as absent", name, text)
+        return moment
+
+    def seconds_until(self, text: str | None, name: str) -> float:
         """0 for none and for the past."""
+        moment = self.moment(text, name)
         return 0.0 if moment is None else max(0.0, (moment - self.now()).total_seconds())
 
     def retries(self, retries: int | None, interval: int | None) -> tuple[int, float]:

@@ -53,11 +53,14 @@ def _plain(parts: SplitResult) -> str:
     return parts._replace(fragment="", netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
-def without_credentials(location: str) -> str:
-    """The location as it may stand in a log."""
-    scheme, separator, rest = location.rpartition("://")
+def shown(location: str) -> str:
+    """The location as it may stand in a log: without credentials, and without query, which may hold a key."""
+    scheme, separator, rest = location.partition("://")
+    if not separator:
+        scheme, rest = "", location
     place, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{place.rpartition('@')[2]}{slash}{path}"
+    plain = f"{scheme}{separator}{place.rpartition('@')[2]}{slash}{path}"
+    return plain.partition("#")[0].partition("?")[0]
 
 
 def upload_target(location: str, file_name: str) -> str:

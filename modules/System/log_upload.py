@@ -23,7 +23,7 @@ from everest.contracts.types.system import (
 from . import archive
 from .blocking import in_thread
 from .host import Host
-from .locations import parse_time, upload_target
+from .locations import upload_target
 from .transfer import Transfer, TransferError
 
 log = logging.getLogger(__name__)
@@ -36,13 +36,13 @@ class LogUploader:
     """`folder` None: the archive holds no log files."""
 
     def __init__(
-        self, host: Host, transfer: Transfer, publish: Callable[[LogStatus], None], *, folder: Path | None, station: str
+        self, host: Host, transfer: Transfer, publish: Callable[[LogStatus], None], *, folder: Path | None, module: str
     ) -> None:
         self._host = host
         self._transfer = transfer
         self._send = publish
         self._folder = folder
-        self._station = station
+        self._module = module
         self._task: asyncio.Task[None] | None = None
         self._request_id = NO_REQUEST_ID
 
@@ -96,7 +96,8 @@ class LogUploader:
     async def _build(self, request: UploadLogsRequest, path: Path) -> None:
         """The archive gets its name when it is whole. Errors: OSError."""
         scratch = path.with_name(f"{path.name}.part")
-        description, oldest = self._describe(request), parse_time(request.oldest_timestamp)
+        description = self._describe(request)
+        oldest = self._host.moment(request.oldest_timestamp, "oldest_timestamp")
         try:
             await in_thread(lambda cut: archive.build(scratch, description, self._folder, oldest, cut.check))
             scratch.rename(path)
@@ -105,7 +106,7 @@ class LogUploader:
 
     def _describe(self, request: UploadLogsRequest) -> dict[str, Any]:
         return {
-            "station": self._station,
+            "module": self._module,
             "created": self._host.now().isoformat(),
             "type": request.type,
             "oldest_timestamp": request.oldest_timestamp,

@@ -101,7 +101,7 @@ class System(Module):
             self.transfer,
             main.publish_log_status,
             folder=Path(folder) if folder else None,
-            station=self.info.id,
+            module=self.info.id,
         )
         self.provide("main", main)
 

@@ -95,6 +95,45 @@ async def test_a_planned_update_waits_without_a_status_and_is_replaced_by_a_new_
         assert system.transfer.downloads == ["http://other/"]
 
 
+async def test_a_planned_update_that_has_begun_is_no_plan_any_more() -> None:
+    async with System() as system:
+        await system.update(**unsigned(retrieve_timestamp=at(100)))
+        await asyncio.sleep(101)
+        assert await system.update(**unsigned()) == "Rejected"
+        await asyncio.sleep(6)
+        assert await system.update(**signed()) == "Rejected"
+        await asyncio.sleep(10)
+        assert await system.update(**signed(retrieve_timestamp=at(200))) == "Accepted"
+        await asyncio.sleep(90)
+        assert await system.update(**signed(request_id=8)) == "AcceptedCanceled"
+
+
+async def test_a_retrieve_time_that_is_none_is_told_and_the_download_begins(caplog: pytest.LogCaptureFixture) -> None:
+    async with System() as system:
+        await system.update(**unsigned(retrieve_timestamp="tomorrow"))
+        assert (await system.follow("firmware_update_status", 1))[0] == (0, "Downloading")
+    assert caplog.messages[0] == "retrieve_timestamp 'tomorrow' is no time and taken as absent"
+
+
+async def test_an_update_that_is_rejected_says_why_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async with System() as system:
+        await system.update(request_id=7, location=LOCATION)
+        await system.update(**unsigned())
+        await system.update(**unsigned())
+        assert caplog.messages == [
+            "firmware update 7 rejected: it needs signing_certificate and signature",
+            "firmware update -1 rejected: one is downloading already",
+        ]
+
+
+async def test_an_update_is_the_reason_of_the_next_start_whatever_was_before() -> None:
+    async with System() as system:
+        system.stored["ocpp_boot_reason"] = "RemoteReset"
+        await system.update(**unsigned())
+        await asyncio.sleep(12)
+        assert system.stored == {"ocpp_boot_reason": "FirmwareUpdate"}
+
+
 async def test_the_fragment_of_the_location_is_metadata_of_every_status_and_not_transferred() -> None:
     async with System() as system:
         await system.update(**unsigned(location=f"{LOCATION}#disable_connectors_during_install=false"))
@@ -178,6 +217,18 @@ async def test_a_running_download_is_replaced() -> None:
         await asyncio.sleep(60)
         statuses = system.published("main", "firmware_update_status")
         assert [status["request_id"] for status in statuses] == [7, 8, 8, 8, 8, 8]
+
+
+async def test_of_three_signed_updates_in_a_row_the_last_one_counts() -> None:
+    async with System(ResetAfterUpdate=False) as system:
+        answers = []
+        for request_id in (7, 8, 9):
+            answers.append(await system.update(**signed(request_id=request_id)))
+            await asyncio.sleep(5)
+        await asyncio.sleep(60)
+        assert answers == ["Accepted", "AcceptedCanceled", "AcceptedCanceled"]
+        statuses = system.published("main", "firmware_update_status")
+        assert [status["request_id"] for status in statuses] == [7, 8, 9, 9, 9, 9, 9]
 
 
 async def test_a_running_installation_is_not_disturbed() -> None:
