@@ -42,6 +42,16 @@ async def test_find_first_passes_over_a_car_whose_evse_the_token_does_not_name()
         assert evses_of(station) == [2]
 
 
+async def test_find_first_passes_over_a_car_that_charges_already() -> None:
+    """A transaction that Auth did not authorize, as after a restart of Auth alone."""
+    async with Station() as station:
+        await station.settle()
+        await station.plug_in(1)
+        await station.start_transaction(1)
+        await station.swipe(token())
+        assert evses_of(station) == [2]
+
+
 async def test_a_car_that_left_is_forgotten() -> None:
     async with Station() as station:
         await station.settle()
@@ -54,8 +64,9 @@ async def test_a_car_that_left_is_forgotten() -> None:
 # --- PlugEvents
 
 
-async def test_plug_events_waits_for_a_car() -> None:
-    async with Station(selection_algorithm="PlugEvents") as station:
+@pytest.mark.parametrize("algorithm", ["PlugEvents", "PlugEventsLIFO"])
+async def test_plug_events_wait_for_a_car(algorithm: str) -> None:
+    async with Station(selection_algorithm=algorithm) as station:
         await station.swipe(token())
         await asyncio.sleep(29)
         assert station.statuses() == ["Processing", "Accepted"]
@@ -64,8 +75,9 @@ async def test_plug_events_waits_for_a_car() -> None:
         assert evses_of(station) == [2]
 
 
-async def test_plug_events_ends_timed_out() -> None:
-    async with Station(selection_algorithm="PlugEvents") as station:
+@pytest.mark.parametrize("algorithm", ["PlugEvents", "PlugEventsLIFO"])
+async def test_plug_events_end_timed_out(algorithm: str) -> None:
+    async with Station(selection_algorithm=algorithm) as station:
         await station.swipe(token())
         await asyncio.sleep(29.9)
         assert station.statuses() == ["Processing", "Accepted"]
@@ -275,6 +287,16 @@ async def test_a_card_that_waits_for_a_car_is_withdrawn() -> None:
         assert station.statuses() == ["Processing", "Accepted", "Withdrawn"]
 
 
+async def test_a_withdrawal_of_another_card_or_elsewhere_leaves_a_waiting_card_alone() -> None:
+    async with Station(selection_algorithm="PlugEvents", evses=3) as station:
+        await station.swipe(token(connectors=[1, 2]))
+        assert await withdraw(station, id_token={"value": "TAG2", "type": "ISO14443"}) == "AuthorizationNotFound"
+        assert await withdraw(station, evse_id=3) == "AuthorizationNotFound"
+        assert station.statuses() == ["Processing", "Accepted"]
+        await station.plug_in(2)
+        assert station.statuses() == START
+
+
 async def test_a_withdrawal_is_forgotten_when_it_is_done() -> None:
     """DEPARTURE A3."""
     async with Station(selection_algorithm="PlugEvents") as station:
@@ -319,4 +341,7 @@ async def test_a_timer_that_fires_in_the_moment_of_the_start_withdraws_nothing()
         evse = station.module._station.evses[1]  # type: ignore[attr-defined]
         await station.module._tokens._connection_timeout(evse, token())  # type: ignore[attr-defined]
         assert evse.identifier is not None
+        await station.unplug(1)
+        await station.module._tokens._connection_timeout(evse, token())  # type: ignore[attr-defined]
         assert station.count(1, "withdraw_authorization") == 0
+        assert station.statuses() == START

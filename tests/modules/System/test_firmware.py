@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from everest.contracts.types.system import FirmwareUpdateMetadata
 from modules.System.firmware_file import metadata_of
 from tests.evse_security.pki import issue
 from tests.modules.System.bench import PlayedTransfer, System, at
@@ -106,6 +107,12 @@ async def test_a_planned_update_that_has_begun_is_no_plan_any_more() -> None:
         assert await system.update(**signed(retrieve_timestamp=at(200))) == "Accepted"
         await asyncio.sleep(90)
         assert await system.update(**signed(request_id=8)) == "AcceptedCanceled"
+
+
+async def test_a_retrieve_time_without_a_zone_is_utc() -> None:
+    async with System() as system:
+        await system.update(**unsigned(retrieve_timestamp="2026-01-05T10:00:30"))
+        assert (await system.follow("firmware_update_status", 31))[0] == (30, "Downloading")
 
 
 async def test_a_retrieve_time_that_is_none_is_told_and_the_download_begins(caplog: pytest.LogCaptureFixture) -> None:
@@ -283,6 +290,8 @@ async def test_the_metadata_of_the_file_come_with_the_verified_signature() -> No
     [
         ("", None),
         ("===== BEGIN METADATA =====\ndisable_connectors_during_install=true\n", True),
+        ("===== BEGIN METADATA =====\n#disable_connectors_during_install=false\nvendor=a\n", None),
+        ("===== BEGIN METADATA =====\ndisable_connectors_during_install=true\nvendor=a\n", True),
         ("===== BEGIN METADATA =====\n no equals sign\ndisable_connectors_during_install = false\n", False),
         ("disable_connectors_during_install=true\n", None),
         ("===== BEGIN METADATA =====\n===== END METADATA =====\ndisable_connectors_during_install=true\n", None),
@@ -292,6 +301,15 @@ def test_metadata_stand_between_their_lines(tmp_path: Path, text: str, value: bo
     path = tmp_path / "firmware"
     path.write_bytes(b"\xff\x00binary\n" + text.encode())
     assert metadata_of(path).disable_connectors_during_install is value
+
+
+def test_a_line_of_the_metadata_that_is_none_is_told_and_passed_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "firmware"
+    path.write_text("===== BEGIN METADATA =====\n\nno equals sign\n===== END METADATA =====\n")
+    assert metadata_of(path) == FirmwareUpdateMetadata()
+    assert caplog.messages == ["firmware metadata: line without '=' passed over: 'no equals sign'"]
 
 
 def test_a_firmware_without_a_line_break_is_not_read_into_memory_at_once(tmp_path: Path) -> None:
