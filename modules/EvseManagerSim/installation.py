@@ -72,6 +72,8 @@ def request(session: bytes, car: Signer, roots: Sequence[RootId]) -> bytes:
     """CertificateInstallationReq as EXI, signed by the car's key. roots: 1 to 20. Errors: ValueError."""
     if not 1 <= len(roots) <= MAX_ROOT_IDS:
         raise ValueError(f"a certificate installation request names 1 to {MAX_ROOT_IDS} root certificates")
+    if car.key.curve.name != CURVE.name:
+        raise ValueError(f"the provisioning key is on {car.key.curve.name}, ISO 15118-2 wants {CURVE.name}")
     body: Tree = [
         ("@Id", REQUEST_ID),
         ("OEMProvisioningCert", [("#", car.certificate.public_bytes(serialization.Encoding.DER))]),
