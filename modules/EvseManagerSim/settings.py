@@ -13,11 +13,8 @@ from .battery import BatteryConfig
 from .budget import Hardware
 from .car import CarConfig
 from .meter import MeterConfig
-from .states import Times
+from .states import ISO_DUTY, Times
 from .v2g import Offer
-
-ISO_DUTY = 5.0
-"""PWM that says: ISO 15118 tells the current."""
 
 ConfigValue = bool | int | float | str
 
@@ -53,12 +50,15 @@ class Settings:
         return ConnectorTypeEnum(name) if name in ConnectorTypeEnum.__members__ else None
 
     def times(self) -> Times:
+        five_percent = self.hlc and self.flag("ac_hlc_use_5percent")
         return Times(
             state_f_s=self.number("state_F_after_fault_ms") / 1000.0,
             phase_switch_s=self.number("switch_3ph1ph_delay_s"),
             phase_switch_state_f=self.text("switch_3ph1ph_cp_state") == "F",
             fixed_duty=ISO_DUTY if self.dc else None,
-            waiting_duty=ISO_DUTY if self.dc or (self.hlc and self.flag("ac_hlc_use_5percent")) else None,
+            waiting_duty=ISO_DUTY if self.dc or five_percent else None,
+            five_percent_start=five_percent and not self.dc,
+            enforce_hlc=self.hlc and not self.dc and self.flag("ac_enforce_hlc"),
             waiting_duty_after_s=self.number("sleep_before_enabling_pwm_hlc_mode_ms") / 1000.0,
         )
 
