@@ -51,6 +51,8 @@ TOKEN_AFTER_S = 1.0
 PNC_TIMEOUT_S = 55.0
 EIM_TIMEOUT_S = 300.0
 MAX_HASHES = 4
+MAX_REQUEST = 4200
+"""Octets of a certificate request: 5600 characters of base64 (station 4.3)."""
 PROTOCOL = "ISO15118-2-2013"
 
 MANUFACTURERS: dict[str, CarManufacturer] = {
@@ -292,11 +294,15 @@ class Hlc:
         recorded = self._settings.text("certificate_request_file")
         try:
             if recorded:
-                return (Path.cwd() / recorded).read_bytes()
-            car, roots = self._wallet.provisioning(self._clock.now())
-            return request(session_id(self._machine.uuid), car, roots)
+                made = (Path.cwd() / recorded).read_bytes()
+            else:
+                car, roots = self._wallet.provisioning(self._clock.now())
+                made = request(session_id(self._machine.uuid), car, roots)
         except (OSError, ValueError) as error:
             raise V2GFailedError(f"no certificate request can be made: {error}") from error
+        if len(made) > MAX_REQUEST:
+            raise V2GFailedError(f"the certificate request has {len(made)} octets, {MAX_REQUEST} are allowed")
+        return made
 
     async def _hash_data(self, contract: Contract) -> list[CertificateHashDataInfo]:
         """Station 4.1 step 5: [] where the chain is not verified here. A chain that may not go on ends the session."""

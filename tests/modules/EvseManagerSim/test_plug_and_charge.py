@@ -305,6 +305,20 @@ async def test_a_recorded_request_is_sent_as_it_is(tmp_path: Path) -> None:
         assert base64.b64decode(charger.requests()[0]["exi_request"]) == b"\x80\x98recorded"
 
 
+@pytest.mark.parametrize(
+    ("size", "why"), [(4201, "the certificate request has 4201 octets, 4200 are allowed"), (0, "none.exi")]
+)
+async def test_a_request_that_cannot_be_sent_ends_the_v2g_session(
+    size: int, why: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "long.exi").write_bytes(bytes(size))
+    name = "long.exi" if size else "none.exi"
+    async with Iso(contract_installed=False, certificate_request_file=name) as charger:
+        await charger.arrive("contract", 2.0)
+        assert (charger.requests(), len(charger.failures())) == ([], 1)
+        assert why in caplog.text
+
+
 async def test_the_car_may_have_a_contract_of_the_user_s(tmp_path: Path) -> None:
     async with Iso() as charger:
         await charger.arrive()
