@@ -11,8 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from everest.runtime.clock import parse_timestamp, timestamp
+
 from . import chance
-from .locations import file_stamp, parse_time
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class Host:
 
     def moment(self, text: str | None, name: str) -> datetime | None:
         """The time a request gives as `name`; None where it gives none, and, with a word in the log, no real one."""
-        moment = parse_time(text)
+        moment = parse_timestamp(text)
         if moment is None and text:
             log.warning("%s %r is no time and taken as absent", name, text)
         return moment
@@ -52,7 +53,7 @@ class Host:
 
     def temporary_name(self, kind: str) -> str:
         """`<kind>-<T><6 random characters>` (station 5.2, 5.4)."""
-        return f"{kind}-{file_stamp(self.now())}{chance.suffix()}"
+        return f"{kind}-{timestamp(self.now())}{chance.suffix()}"
 
     def temporary_file(self, kind: str) -> Path:
         """A fresh name in the temporary directory; the file is not made."""
