@@ -176,6 +176,20 @@ async def test_the_connection_timer_is_stopped_by(event: str) -> None:
         assert station.statuses() == START
 
 
+@pytest.mark.parametrize("event", ["SessionFinished", "Deauthorized"])
+async def test_a_new_authorization_has_its_whole_time_whatever_ended_the_one_before(event: str) -> None:
+    async with Station(evses=1) as station:
+        await station.swipe(token("TAG1"))
+        await asyncio.sleep(20)
+        await station.event(1, event)
+        await station.swipe(token("TAG2"))
+        await asyncio.sleep(29)
+        assert station.count(1, "withdraw_authorization") == 0
+        await asyncio.sleep(2)
+        assert station.count(1, "withdraw_authorization") == 1
+        assert [m["token"]["id_token"]["value"] for m in station.status_messages("TimedOut")] == ["TAG2"]
+
+
 async def test_the_timer_runs_also_when_a_car_is_there_already() -> None:
     async with Station() as station:
         await station.settle()
@@ -221,6 +235,19 @@ async def test_there_is_no_plug_in_timeout_with_one_evse_or_when_switched_off(ev
         await station.plug_in(1)
         await asyncio.sleep(60)
         assert station.count(1, "withdraw_authorization") == 0
+
+
+async def test_a_car_that_came_back_has_the_whole_plug_in_timeout() -> None:
+    async with Station(plug_in_timeout_enabled=True) as station:
+        await station.settle()
+        await station.plug_in(1)
+        await asyncio.sleep(20)
+        await station.unplug(1)
+        await station.plug_in(1)
+        await asyncio.sleep(29)
+        assert station.count(1, "withdraw_authorization") == 0
+        await asyncio.sleep(2)
+        assert station.count(1, "withdraw_authorization") == 1
 
 
 async def test_a_car_authorized_in_time_is_not_blocked() -> None:
