@@ -189,6 +189,20 @@ async def test_a_redirection_from_https_to_http_is_not_followed(scheme: str, tmp
         assert asked == []
 
 
+async def test_a_redirection_within_https_is_followed(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    talk, _ = answering(
+        reply("302 Found", "Location: /there", LENGTH_0), reply("200 OK", "Content-Length: 1", body="x")
+    )
+    async with talking(talk, context) as port:
+        network = NetworkTransfer(Limits(ca_file=tmp_path / "ca.pem"))
+        await network.download(f"https://127.0.0.1:{port}/file", tmp_path / "got")
+    assert (tmp_path / "got").read_bytes() == b"x"
+
+
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Away", "308 Gone"])
 async def test_an_upload_follows_its_redirection_with_the_file_and_without_the_password(
     status: str, source: Path
