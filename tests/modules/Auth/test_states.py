@@ -119,6 +119,7 @@ def test_a_car_stands_in_the_queue_once_and_at_its_last_place() -> None:
 
 def test_a_session_that_starts_with_authorization_is_no_plug_in(station: StationState) -> None:
     assert happens(station, "SessionStarted", session_started={"reason": "Authorized", "meter_value": METER}) == ()
+    assert happens(station, "SessionStarted") == ()
     assert station.plug_in_queue == []
     assert not station.evses[1].plugged_in
 

@@ -478,6 +478,21 @@ async def test_an_evse_that_fails_is_no_reason_to_stop_serving() -> None:
         assert station.statuses() == [*START, *START]
 
 
+@pytest.mark.parametrize("hangs", ["evse_1/evse authorize_response", "validator_1/main validate_token"])
+async def test_who_does_not_answer_one_card_keeps_no_other_back(hangs: str) -> None:
+    async with Station(evses=3) as station:
+        peer, command = hangs.split()
+        answers = iter([asyncio.get_running_loop().create_future()])
+        usual = accepted() if command == "validate_token" else None
+        station.answer(peer, command, lambda args: next(answers, usual))
+        await station.swipe(token("TAG1"))
+        await station.swipe(token("TAG2"))
+        used = [m["token"]["id_token"]["value"] for m in station.status_messages("UsedToStart")]
+        assert used == ["TAG2"]
+        await asyncio.sleep(400)
+        assert station.statuses().count("TimedOut") == 2 - (command == "validate_token")
+
+
 async def test_two_cards_at_once_get_two_evses() -> None:
     async with Station() as station:
         await station.settle()
