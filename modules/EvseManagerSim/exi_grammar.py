@@ -47,10 +47,18 @@ class Part:
 
 @dataclass(frozen=True)
 class Type:
-    """The parts of an element in order; `mixed`: characters may stand beside them."""
+    """The parts of an element in order; `mixed`: characters may stand beside them.
+
+    space: namespace of its attributes; only string tables tell attributes of one name apart by it.
+    """
 
     parts: tuple[Part, ...]
     mixed: bool = False
+    space: str = ""
+
+    def owner(self, name: str, element: str) -> str:
+        """Who has the strings of the attribute or the characters `name` of such an `element`."""
+        return element if name == "#" else self.space + name
 
 
 def one(name: str, content: Type | Simple | None) -> Part:
@@ -65,9 +73,9 @@ def many(name: str, content: Type | Simple | None, *, least: int = 1, most: int 
     return Part(((name, content),), least, most)
 
 
-def characters(kind: Simple, *attributes: Part) -> Type:
+def characters(kind: Simple, *attributes: Part, space: str = "") -> Type:
     """An element that holds a value."""
-    return Type((*attributes, one("#", kind)))
+    return Type((*attributes, one("#", kind)), space=space)
 
 
 Production: TypeAlias = "tuple[str, Type | Simple | None, int]"
@@ -108,28 +116,30 @@ class _Place:
 # --- writing
 
 
-def write_element(bits: BitWriter, type: Type, content: Tree) -> None:
-    """Content and end of an element. Errors: ExiError for a content that does not fit its type."""
+def write_element(bits: BitWriter, type: Type, element: str, content: Tree) -> None:
+    """Content and end of `element`. Errors: ExiError for a content that does not fit its type."""
     place = _Place(type)
     for name, value in [*content, (END, "")]:
         names = [production[0] for production in place.productions]
         if name not in names:
-            raise ExiError(f"{name} is not one of {', '.join(names)}")
+            raise ExiError(f"{element}: {name} is not one of {', '.join(names)}")
         code = names.index(name)
         bits.number(code, place.width)
         if name == END:
             return
         _, kind, index = place.productions[code]
-        _write(bits, name, kind, value)
+        match kind, value:
+            case Type(), list():
+                write_element(bits, kind, name, value)
+            case Kind.TEXT, str():
+                bits.text(type.owner(name, element), value)
+            case _:
+                _write(bits, f"{element}/{name}", kind, value)
         place.step(index)
 
 
-def _write(bits: BitWriter, name: str, kind: Type | Simple | None, value: Value | Tree) -> None:
+def _write(bits: BitWriter, where: str, kind: Type | Simple | None, value: Value | Tree) -> None:
     match kind, value:
-        case Type(), list():
-            write_element(bits, kind, value)
-        case Kind.TEXT, str():
-            bits.text(name, value)
         case Kind.BINARY, bytes():
             bits.binary(value)
         case Kind.INTEGER, int():
@@ -137,7 +147,7 @@ def _write(bits: BitWriter, name: str, kind: Type | Simple | None, value: Value 
         case tuple(), str() if value in kind:
             bits.number(kind.index(value), bits_for(len(kind)))
         case _:
-            raise ExiError(f"{name}: {value!r} cannot be written as {kind}")
+            raise ExiError(f"{where}: {value!r} cannot be written as {kind}")
 
 
 # --- reading
@@ -151,7 +161,8 @@ def read_element(bits: BitReader, type: Type, where: str) -> Tree:
         name, kind, index = _event(bits, place, where)
         if name == END:
             return content
-        content.append((name, _read(bits, name, kind, f"{where}/{name}")))
+        owner = type.owner(name, where.rpartition("/")[-1])
+        content.append((name, _read(bits, owner, kind, f"{where}/{name}")))
         place.step(index)
 
 
@@ -163,12 +174,12 @@ def _event(bits: BitReader, place: _Place, where: str) -> Production:
     return place.productions[code]
 
 
-def _read(bits: BitReader, name: str, kind: Type | Simple | None, where: str) -> Value | Tree:
+def _read(bits: BitReader, owner: str, kind: Type | Simple | None, where: str) -> Value | Tree:
     match kind:
         case Type():
             return read_element(bits, kind, where)
         case Kind.TEXT:
-            return _at(where, bits.text, name)
+            return _at(where, bits.text, owner)
         case Kind.BINARY:
             return _at(where, bits.binary)
         case Kind.INTEGER:

@@ -84,17 +84,21 @@ ISSUER_SERIAL = Type((one("X509IssuerName", characters(Kind.TEXT)), one("X509Ser
 
 # --- ISO 15118-2
 
+DATA_TYPES, MSG_BODY = "urn:iso:15118:2:2013:MsgDataTypes", "urn:iso:15118:2:2013:MsgBody"
 CERTIFICATE_CHAIN = Type(
     (
         ID,
         one("Certificate", BINARY),
         maybe("SubCertificates", Type((many("Certificate", BINARY, most=4),))),
-    )
+    ),
+    space=DATA_TYPES,
 )
-SIGNED_BINARY = characters(Kind.BINARY, REQUIRED_ID)
-SIGNED_TEXT = characters(Kind.TEXT, REQUIRED_ID)
+SIGNED_BINARY = characters(Kind.BINARY, REQUIRED_ID, space=DATA_TYPES)
+SIGNED_TEXT = characters(Kind.TEXT, REQUIRED_ID, space=DATA_TYPES)
 ROOT_IDS = Type((many("RootCertificateID", ISSUER_SERIAL, most=MAX_ROOT_IDS),))
-INSTALLATION_REQ = Type((REQUIRED_ID, one("OEMProvisioningCert", BINARY), one("ListOfRootCertificateIDs", ROOT_IDS)))
+INSTALLATION_REQ = Type(
+    (REQUIRED_ID, one("OEMProvisioningCert", BINARY), one("ListOfRootCertificateIDs", ROOT_IDS)), space=MSG_BODY
+)
 INSTALLATION_RES = Type(
     (
         one("ResponseCode", characters(RESPONSE_CODES)),
@@ -154,7 +158,7 @@ def write_message(content: Tree, *, tables: bool = False) -> bytes:
     bits = BitWriter(tables=tables)
     bits.number(HEADER, 8)
     bits.number(*ROOT)
-    write_element(bits, V2G_MESSAGE, content)
+    write_element(bits, V2G_MESSAGE, "V2G_Message", content)
     return bits.octets()
 
 
@@ -199,7 +203,7 @@ def fragment(name: str, content: Tree) -> bytes:
     else:
         code, type = FRAGMENTS[name]
         bits.number(code, FRAGMENT_BITS)
-        write_element(bits, type, content)
+        write_element(bits, type, name, content)
     bits.number(END_OF_FRAGMENT, FRAGMENT_BITS)
     return bits.octets()
 
@@ -217,6 +221,6 @@ def signed_info_fragment(content: Tree, *, tables: bool = False) -> bytes:
     bits = BitWriter(tables=tables)
     bits.number(HEADER, 8)
     bits.number(FRAGMENT_SIGNED_INFO, SIGNATURE_FRAGMENT_BITS)
-    write_element(bits, SIGNED_INFO, content)
+    write_element(bits, SIGNED_INFO, "SignedInfo", content)
     bits.number(END_OF_SIGNATURE_FRAGMENT, SIGNATURE_FRAGMENT_BITS)
     return bits.octets()

@@ -77,6 +77,7 @@ DH_KEY: Tree = [("@Id", "id3"), ("#", some(65, 4))]
 FAULT: Tree = [("FaultCode", [("#", "UnknownError")]), ("FaultMsg", [("#", "nothing works")])]
 REQUEST, RESPONSE = "CertificateInstallationReq", "CertificateInstallationRes"
 ROOTS = [root_id("CN=V2G Root,O=Ä,C=DE", 2**150 + 12345), root_id("CN=V2G Root,O=Ä,C=DE", 5), root_id("CN=x", -3)]
+WORD = "DE8BBCB3C4D5E6F"
 FOUR = ("id1", "id2", "id3", "id4")
 
 MESSAGES: dict[str, Tree] = {
@@ -90,6 +91,12 @@ MESSAGES: dict[str, Tree] = {
     ),
     "failed response": message(
         RESPONSE, response("FAILED_CertificateRevoked", chain(), chain(), "DE8BBCB3C4D5E6"), ("Notification", FAULT)
+    ),
+    "response with one word in many places": message(
+        RESPONSE,
+        response("FAILED", chain(id=WORD), chain(id=WORD), WORD),
+        ("Notification", [FAULT[0], ("FaultMsg", [("#", WORD)])]),
+        ("Signature", [("@Id", WORD), *signature(WORD, WORD)[1]]),
     ),
     "failed response, signed": message(
         RESPONSE, response("FAILED", chain(), chain()), ("Notification", FAULT[:1]), signature("id1")
