@@ -137,10 +137,14 @@ async def test_user_input_serves_tokens_that_name_one_evse_and_ends_the_module_w
         assert station.statuses()[-1] == "Accepted"
 
 
-async def test_user_input_without_a_choice_works() -> None:
-    async with Station(evses=1, selection_algorithm="UserInput") as station:
+@pytest.mark.parametrize(("evses", "algorithm"), [(1, "UserInput"), (2, "FindFirst")])
+async def test_where_there_is_no_choice_or_one_that_can_be_made_nothing_is_warned_of(
+    evses: int, algorithm: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Station(evses=evses, selection_algorithm=algorithm) as station:
         await station.swipe(token())
         assert station.statuses() == START
+        assert caplog.messages == []
 
 
 # --- connection timer
