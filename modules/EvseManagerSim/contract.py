@@ -18,6 +18,7 @@ from logging import getLogger
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
@@ -34,6 +35,8 @@ MAX_CHAIN = 5500
 CA_YEARS, LEAF_YEARS = 20, 2
 AUTHORITIES = ("mo_root", "mo_sub_ca1", "mo_sub_ca2")
 """Each issued the next."""
+UNREADABLE = (OSError, ValueError, TypeError, UnsupportedAlgorithm)
+"""What reading a certificate and its key may end with."""
 V2G_ROOTS = "v2g_root.pem"
 """Roots that who signs the answer of a certificate installation must lead to; the user's, need not be there."""
 
@@ -116,6 +119,8 @@ class Wallet:
             contract = _usable(delivered.chain)
         except ValueError as error:
             raise ContractError(str(error)) from error
+        if now >= contract.chain[0].not_valid_after_utc:
+            raise ContractError(f"the contract {contract.emaid} of the answer has expired")
         self._check_service(delivered.service, now)
         self._keep(emaid, contract, delivered.key)
         log.info("the contract %s was installed, signed by %s", contract.emaid, _subject(delivered.service[0]))
@@ -143,7 +148,7 @@ class Wallet:
             if not self.root_file.exists():
                 self._make(now)
             root, first, second = (self._load(name) for name in AUTHORITIES)
-        except (OSError, ValueError, TypeError) as error:
+        except UNREADABLE as error:
             raise ContractError(f"{self._folder}: {error}; remove the folder to have a new one made") from error
         return root, first, second
 
@@ -152,8 +157,8 @@ class Wallet:
         root, _, _ = self.authority(now)
         try:
             car = self._load("oem_provisioning")
-        except (OSError, ValueError, TypeError) as error:
-            raise ContractError(f"{self._folder}: {error}; remove the folder to have a new one made") from error
+        except UNREADABLE as error:
+            raise ContractError(f"{self._folder}/oem_provisioning: {error}") from error
         roots = self._v2g_roots() or [root.certificate]
         return car, [RootId(found.issuer.rfc4514_string(), found.serial_number) for found in roots]
 

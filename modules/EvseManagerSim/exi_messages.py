@@ -52,7 +52,7 @@ REQUIRED_ID = one("@Id", Kind.TEXT)
 ALGORITHM = one("@Algorithm", Kind.TEXT)
 EXTENSIONS = many(ANY, None, least=0)
 BINARY = characters(Kind.BINARY)
-TRANSFORM = Type((ALGORITHM, Part(((("XPath"), None), (ANY, None)), 0, None)), mixed=True)
+TRANSFORM = Type((ALGORITHM, Part((("XPath", None), (ANY, None)), 0, None)), mixed=True)
 REFERENCE = Type(
     (
         ID,

@@ -74,6 +74,8 @@ def request(session: bytes, car: Signer, roots: Sequence[RootId]) -> bytes:
         raise ValueError(f"a certificate installation request names 1 to {MAX_ROOT_IDS} root certificates")
     if car.key.curve.name != CURVE.name:
         raise ValueError(f"the provisioning key is on {car.key.curve.name}, ISO 15118-2 wants {CURVE.name}")
+    if car.key.public_key() != car.certificate.public_key():
+        raise ValueError("the provisioning key is not that of the provisioning certificate")
     body: Tree = [
         ("@Id", REQUEST_ID),
         ("OEMProvisioningCert", [("#", car.certificate.public_bytes(serialization.Encoding.DER))]),

@@ -140,6 +140,21 @@ def test_what_cannot_be_accepted_leaves_the_contract_that_was_there(wallet: Wall
     assert wallet.contract(EMAID, NOW) == before
 
 
+def test_a_contract_that_has_expired_already_is_not_taken(wallet: Wallet) -> None:
+    operator = MobilityOperator()
+    delivered = answer(wallet, operator)
+    with pytest.raises(ContractError, match=f"contract {operator.emaid} of the answer has expired"):
+        wallet.accept(EMAID, delivered, NOW + timedelta(days=400))
+    assert wallet.contract(EMAID, NOW) is None
+
+
+def test_a_provisioning_certificate_that_cannot_be_read_is_named(wallet: Wallet) -> None:
+    wallet.authority(NOW)
+    (wallet.root_file.parent / "oem_provisioning.key").write_text("nonsense")
+    with pytest.raises(ContractError, match="pki/oem_provisioning: "):
+        wallet.provisioning(NOW)
+
+
 def test_with_v2g_roots_the_car_asks_by_them_and_takes_answers_below_them_alone(wallet: Wallet) -> None:
     operator, other = MobilityOperator(), MobilityOperator()
     _, (root_id,) = wallet.provisioning(NOW)

@@ -23,6 +23,7 @@ from modules.EvseManagerSim.exi_signature import ECDSA, SignatureError, verify
 from modules.EvseManagerSim.installation import (
     InstallationError,
     RootId,
+    Signer,
     contract_in,
     request,
     session_id,
@@ -85,6 +86,11 @@ def test_a_provisioning_key_on_another_curve_is_named() -> None:
         request(bytes(8), car, [RootId("CN=R", 1)])
     with pytest.raises(InstallationError, match="cannot be decrypted"):
         contract_in(ANSWER, car.key)
+
+
+def test_a_provisioning_key_of_another_certificate_is_named() -> None:
+    with pytest.raises(ValueError, match="not that of the provisioning certificate"):
+        request(bytes(8), Signer(CAR.certificate, OPERATOR.service.key), [RootId("CN=R", 1)])
 
 
 def test_each_session_has_a_number_of_its_own() -> None:
