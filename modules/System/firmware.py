@@ -26,7 +26,7 @@ from evse_security import verify_file_signature
 from .firmware_file import metadata_of
 from .host import Host
 from .locations import disables_connectors
-from .transfer import Transfer, TransferError
+from .transfer import TransferError
 
 log = logging.getLogger(__name__)
 PAUSE = 2.0
@@ -68,14 +68,12 @@ class FirmwareUpdater:
     def __init__(
         self,
         host: Host,
-        transfer: Transfer,
         publish: Callable[[FirmwareUpdateStatus], None],
         *,
         installed: Callable[[], Awaitable[None]],
         reset: Callable[[], Awaitable[None]] | None,
     ) -> None:
         self._host = host
-        self._transfer = transfer
         self._send = publish
         self._installed = installed
         self._reset = reset
@@ -158,7 +156,7 @@ class FirmwareUpdater:
 
     async def _fetch(self, location: str, path: Path) -> bool:
         try:
-            await self._transfer.download(location.partition("#")[0], path)
+            await self._host.transfer.download(location.partition("#")[0], path)
         except TransferError as error:
             log.error("firmware download failed: %s", error)
             return False

@@ -1,4 +1,4 @@
-"""What both transfer flows need of their module: tasks, time, temporary files, retry defaults."""
+"""What both transfer flows need of their module: the network, tasks, time, temporary files, retry defaults."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from everest.runtime.clock import parse_timestamp, timestamp
 
 from . import chance
+from .transfer import Transfer
 
 log = logging.getLogger(__name__)
 
@@ -24,10 +25,14 @@ class Spawn(Protocol):
     def __call__(self, coroutine: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]: ...
 
 
-@dataclass(frozen=True)
+@dataclass
 class Host:
-    """Handed to the flows; `default_retries` is a number of attempts, `default_interval` seconds."""
+    """Handed to the flows; `default_retries` is a number of attempts, `default_interval` seconds.
 
+    `transfer` may be replaced: by the played network of a scenario, of a replay, of a test.
+    """
+
+    transfer: Transfer
     spawn: Spawn
     now: Callable[[], datetime]
     default_retries: float

@@ -24,7 +24,7 @@ from . import archive
 from .blocking import in_thread
 from .host import Host
 from .locations import upload_target
-from .transfer import Transfer, TransferError
+from .transfer import TransferError
 
 log = logging.getLogger(__name__)
 PAUSE = 2.0
@@ -35,11 +35,8 @@ NO_REQUEST_ID = -1
 class LogUploader:
     """`folder` None: the archive holds no log files."""
 
-    def __init__(
-        self, host: Host, transfer: Transfer, publish: Callable[[LogStatus], None], *, folder: Path | None, module: str
-    ) -> None:
+    def __init__(self, host: Host, publish: Callable[[LogStatus], None], *, folder: Path | None, module: str) -> None:
         self._host = host
-        self._transfer = transfer
         self._send = publish
         self._folder = folder
         self._module = module
@@ -87,7 +84,7 @@ class LogUploader:
         try:
             if not await asyncio.to_thread(path.exists):
                 await self._build(request, path)
-            await self._transfer.upload(path, target)
+            await self._host.transfer.upload(path, target)
         except (TransferError, OSError) as error:
             log.error("log upload failed: %s", error)
             return False

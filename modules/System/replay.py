@@ -39,10 +39,7 @@ def attach(module: System, world: World) -> None:
     uploads = outcomes(
         world.said("var main/log_status"), "log_status", "Uploading", UPLOADS, lambda _: log_upload.PAUSE
     )
-    network = RecordedTransfer(downloads, uploads)
-    module.transfer = network
-    module.firmware._transfer = network
-    module.logs._transfer = network
+    module.host.transfer = RecordedTransfer(downloads, uploads)
 
 
 def _around(status: Any) -> float:

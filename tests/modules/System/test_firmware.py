@@ -266,7 +266,7 @@ async def test_a_verified_file_that_waits_for_its_time_is_replaced_by_a_signed_u
 
 async def test_an_update_over_a_scheme_nobody_speaks_fails_by_its_status() -> None:
     async with System() as system:
-        system.module.firmware._transfer = system.module.transfer  # type: ignore[attr-defined]
+        system.host.transfer = system.network
         for location in ("gopher://host/file", "", "http://", "ftp://h%00st/a%0d%0ab"):
             assert await system.update(**unsigned(location=location)) == "Accepted"
             seen = await system.follow("firmware_update_status", 10)

@@ -148,8 +148,7 @@ async def test_an_archive_that_cannot_be_made_is_a_failure_and_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with System() as system:
-        host = system.module.logs._host  # type: ignore[attr-defined]
-        object.__setattr__(host, "folder", tmp_path / "nowhere")
+        system.host.folder = tmp_path / "nowhere"
         await system.upload(location=LOCATION, retries=2, retry_interval_s=10)
         assert await system.follow("log_status", 11) == [(0, "Uploading"), (2, "UploadFailure")]
         (tmp_path / "nowhere").mkdir()
@@ -164,7 +163,7 @@ async def test_an_archive_that_breaks_off_leaves_nothing_and_ends_nothing(
         raise OSError(28, "No space left on device")
 
     async with System() as system:
-        object.__setattr__(system.module.logs._host, "folder", tmp_path)  # type: ignore[attr-defined]
+        system.host.folder = tmp_path
         monkeypatch.setattr(tarfile.TarFile, "addfile", full)
         await system.upload(location=LOCATION)
         assert await system.follow("log_status", 30) == [(0, "Uploading"), (2, "UploadFailure")]
