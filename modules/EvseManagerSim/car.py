@@ -136,6 +136,11 @@ class Car:
         self.battery.fill(self.battery.current_A * self.battery.voltage_V, seconds)
         return self.battery.take(min(offered_W / self.battery.voltage_V, most_A), self.battery.voltage_V, seconds)
 
+    def give_dc(self, asked_W: float, most_A: float, seconds: float) -> float:
+        """The DC current that flows back of the power that is asked for."""
+        self.battery.fill(self.battery.current_A * self.battery.voltage_V, seconds)
+        return self.battery.give(min(asked_W / self.battery.voltage_V, most_A), self.battery.voltage_V, seconds)
+
     @property
     def _wants_no_more(self) -> bool:
         return self.config.stops_when_full and self.battery.full

@@ -181,6 +181,7 @@ class EvseManagerSim(Module):
             self.machine,
             self.clock,
             zero_power_in_idle=self.settings.flag("request_zero_power_in_idle"),
+            bidirectional=self.settings.bidirectional,
             publish=self._publish_budget,
             wake=self.controller.wake,
             delay=self._random_delay(),

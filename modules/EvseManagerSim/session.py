@@ -226,7 +226,7 @@ class SessionMachine:
         self._end_reservation()
 
     def offer(self, amps: float) -> None:
-        """The current that the energy budget allows per phase."""
+        """The current that the energy budget allows per phase; negative: what the car is to give back."""
         self.offered_A = amps
 
     def allow_three_phases(self, *, budget: bool | None = None, operator: bool | None = None) -> None:
@@ -275,7 +275,7 @@ class SessionMachine:
 
     @property
     def power_available(self) -> bool:
-        return self.offered_A > MINIMUM_CURRENT_A
+        return self.offered_A > MINIMUM_CURRENT_A or self.offered_A < 0.0
 
     @property
     def offers_power(self) -> bool:

@@ -108,7 +108,7 @@ class Simulator:
         self._memory = memory
         self.car_face = CarSimulatorFace(self)
         self.ev_face = EvManagerFace()
-        self.derate = DcDerate(dc=settings.dc)
+        self.derate = DcDerate(dc=settings.dc, bidirectional=settings.bidirectional)
         self._plug = PlugTemperature(metering.meter.temperature_C())
         self._last_tick: float | None = None
 
@@ -236,17 +236,24 @@ class Simulator:
         meter = self._metering.meter
         if isinstance(meter, DcMeter):
             self._plug.step(self.car.battery.current_A, seconds)
-            gives = self._board.contactor_closed and self._board.duty is not None
-            offered_W = self._offered().watts if gives else 0.0
-            most = min(self._settings.number("dc_target_current"), self._settings.number("dc_max_current_limit"))
-            offered_W, most = self.derate.power_W(offered_W), self.derate.current_A(most)
-            meter.set_dc_load(now, self.car.take_dc(offered_W, most, seconds), self.car.battery.voltage_V)
+            meter.set_dc_load(now, self._dc_current(seconds), self.car.battery.voltage_V)
         else:
             phases = self._board.phases(self.car)
             amps = self._board.current_A(self.car, self._offered().amps)
             meter.set_load(now, self.car.take(amps, phases, seconds), phases)
-        if self.car.battery.current_A > 0.0:
+        if self.car.battery.current_A != 0.0:
             self.ev_face.publish_ev_info(self.ev_info())
+
+    def _dc_current(self, seconds: float) -> float:
+        """What flows to a DC car now; negative: back from it, where less than nothing is offered."""
+        closed = self._board.contactor_closed and self._board.duty is not None
+        watts = self._offered().watts if closed else 0.0
+        number = self._settings.number
+        if watts < 0.0:
+            most = min(number("dc_discharge_target_current"), number("dc_discharge_max_current_limit"))
+            return -self.car.give_dc(*self.derate.from_car(-watts, most), seconds)
+        most = min(number("dc_target_current"), number("dc_max_current_limit"))
+        return self.car.take_dc(*self.derate.to_car(watts, most), seconds)
 
     async def _plugged_in(self) -> None:
         if self._settings.flag("reset_powermeter_on_session_start"):
