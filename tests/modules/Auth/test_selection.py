@@ -232,6 +232,17 @@ async def test_a_car_without_authorization_blocks_its_evse_after_the_plug_in_tim
         assert station.statuses()[2:] == START
 
 
+async def test_a_blocked_car_is_no_car_that_waits() -> None:
+    async with Station(evses=3, plug_in_timeout_enabled=True, selection_algorithm="PlugEvents") as station:
+        await station.settle()
+        await station.plug_in(1)
+        await asyncio.sleep(31)
+        await station.swipe(token())
+        assert evses_of(station) == []
+        await station.plug_in(2)
+        assert evses_of(station) == [2]
+
+
 @pytest.mark.parametrize(("evses", "enabled"), [(1, True), (2, False)])
 async def test_there_is_no_plug_in_timeout_with_one_evse_or_when_switched_off(evses: int, enabled: bool) -> None:
     async with Station(evses=evses, plug_in_timeout_enabled=enabled) as station:

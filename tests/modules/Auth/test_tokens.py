@@ -210,6 +210,21 @@ async def test_a_token_for_unknown_evses_only_is_rejected() -> None:
         assert station.authorized() == []
 
 
+async def test_a_fault_of_one_connector_leaves_the_other_to_the_cards() -> None:
+    async with Station(evses=1, global_ready=False) as station:
+        station.answer("evse_1/evse", "get_evse", lambda args: {"id": 1, "connectors": [{"id": 1}, {"id": 2}]})
+        station.make_ready()
+        await station.settle()
+        for connector, expected in ((2, "UsedToStart"), (1, "Rejected")):
+            mapping = {"evse": 1, "connector": connector}
+            origin = {"module_id": "evse_1", "implementation_id": "evse", "mapping": mapping}
+            fault = {"type": "evse_manager/Inoperative", "sub_type": str(connector), "origin": origin}
+            station.raise_error("evse_1/evse", fault)
+            await station.swipe(token())
+            assert station.statuses()[-1] == expected
+            await station.event(1, "Deauthorized")
+
+
 async def test_a_faulted_evse_is_not_used_and_works_again_when_cleared() -> None:
     async with Station(evses=1) as station:
         await station.settle()
