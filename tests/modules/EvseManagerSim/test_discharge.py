@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from everest.contracts.types.energy import EnforcedLimits, LimitsReq, LimitsRes, NumberWithSource, ScheduleReqEntry
+from everest.trace.energy import balance, samples
 from modules.EvseManagerSim import budget
 from modules.EvseManagerSim.battery import Battery, BatteryConfig
 from modules.EvseManagerSim.chance import Noise
@@ -216,9 +219,28 @@ def test_a_meter_counts_both_directions_apart() -> None:
     assert meter.temperature_C() > 25.0
 
 
-def test_an_order_in_ampere_is_bounded_like_one_in_watt() -> None:
-    from everest.contracts.types.energy import EnforcedLimits, LimitsReq, LimitsRes, NumberWithSource, ScheduleReqEntry
+@virtual
+async def test_the_energy_checker_judges_what_was_imported_only() -> None:
+    async with Bidirectional() as charger:
+        records: list[tuple[float, str, str]] = []
+        note = charger._note
 
+        def keep(envelope: Any) -> None:
+            note(envelope)
+            if envelope.topic.endswith("/evse/var/powermeter"):
+                text = json.dumps(charger.readings()[-1])
+                records.append((asyncio.get_running_loop().time(), "e/m/evse/var/powermeter", text))
+
+        charger._note = keep  # type: ignore[method-assign]
+        await charger.begin()
+        await charger.tree(-10000.0)
+        await asyncio.sleep(60)
+        ((_, found),) = samples(records).items()
+        result = balance("ours", found)
+        assert result.holds, str(result)
+
+
+def test_an_order_in_ampere_is_bounded_like_one_in_watt() -> None:
     def made(export_W: float | None) -> tuple[float, float]:
         root = LimitsRes(ac_max_current_A=NumberWithSource(value=-30.0, source="tree"))
         order = EnforcedLimits(uuid="e", valid_for=10, limits_root_side=root, schedule=[])
