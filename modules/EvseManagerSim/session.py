@@ -130,6 +130,8 @@ class SessionMachine:
     def plug(self, control_pilot: str) -> None:
         """A control pilot event A..F of the board. E (0 V) takes the power demand away; F is the EVSE's own doing."""
         if control_pilot == "A":
+            if self.transaction and self._stop is None:
+                self._stop = Stop()  # whoever is plugged in before the contactor is open is another car
             self.plugged = self.wants_power = self.stale_car = self.hlc_asleep = False
         elif control_pilot in ("B", "C", "D"):
             self.plugged = True
@@ -441,8 +443,7 @@ class SessionMachine:
         if not self.transaction:
             return
         stop = self._stop or Stop()
-        self._stop = stop  # an authorization that comes late is ignored until the car is gone
-        self.transaction = self.user_pause = self.authorized = self.by_hlc = False
+        self.transaction = self.authorized = self.by_hlc = False
         self._effects.append(EndTransaction(self.uuid))
         self._emit(Ev.ChargingFinished)
         self._emit(Ev.TransactionFinished, stop_reason=stop.reason, id_tag=stop.id_tag)
