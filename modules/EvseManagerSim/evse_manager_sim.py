@@ -252,7 +252,7 @@ class EvseManagerSim(Module):
             self._car_info,
         )
         if self.simulator.drives_session:
-            self.machine.dialogue = self.v2g
+            self.machine.loop.dialogue = self.v2g
             self.v2g.begun = self.controller.wake
         else:
             self.v2g.started = lambda wish: log.warning(
