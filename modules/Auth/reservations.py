@@ -144,7 +144,7 @@ class ReservationBook:
 
     # ------------------------------------------------------------------------------------------------- room
 
-    def _places(self, taken: Mapping[int, Reservation], *, keeping: bool = False) -> list[Types]:
+    def _places(self, taken: Mapping[int, Reservation], *, keeping: bool) -> list[Types]:
         """What each free, unreserved EVSE offers. `keeping`: a car that only plugged in does not take a place yet."""
         return [
             _free_types(evse)

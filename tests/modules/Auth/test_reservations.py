@@ -169,13 +169,17 @@ async def test_an_evse_that_waits_for_its_authorized_car_is_occupied_to_a_global
         assert await reserve(station, 5) == "Occupied"
 
 
-@pytest.mark.parametrize("why", ["reservation", "car"])
+@pytest.mark.parametrize("why", ["reservation", "global reservation", "car"])
 async def test_a_reservation_or_a_car_anywhere_says_occupied_of_a_type_that_is_out_of_service(why: str) -> None:
     async with Station(connector_types=["cType2", "cCCS2"]) as station:
         await station.settle()
         await station.event(2, "Disabled")
         assert await reserve(station, 5, connector_type="cCCS2") == "Unavailable"
-        await (reserve(station, 6, evse_id=1) if why == "reservation" else station.plug_in(1))
+        if why == "car":
+            await station.plug_in(1)
+        else:
+            place = {"evse_id": 1} if why == "reservation" else {"connector_type": "cType2"}
+            assert await reserve(station, 6, **place) == "Accepted"
         assert await reserve(station, 5, connector_type="cCCS2") == "Occupied"
 
 
@@ -300,6 +304,40 @@ async def test_the_latest_global_reservation_goes_when_an_evse_is_lost() -> None
         await station.event(2, "Disabled")
         assert (2, "Removed") in station.updates()
         assert (1, "Removed") not in station.updates()
+        assert [station.count(n, "cancel_reservation") for n in (1, 2)] == [0, 0]
+
+
+async def test_an_evse_with_its_own_reservation_is_no_place_for_a_global_one_that_lost_its_evse() -> None:
+    async with Station() as station:
+        await reserve(station, 1, evse_id=1)
+        await reserve(station, 2, "TAG2")
+        await station.event(2, "Disabled")
+        assert [update for update in station.updates() if update[1] == "Removed"] == [(2, "Removed")]
+        assert await exists(station, evse_id=1, id_token="TAG1") == "ReservedForToken"
+
+
+@pytest.mark.parametrize("place", [{"evse_id": 1}, {}])
+async def test_a_reservation_goes_when_its_evse_charges_somebody_else_at_its_other_connector(
+    place: dict[str, int],
+) -> None:
+    async with Station(evses=1, global_ready=False) as station:
+        station.answer("evse_1/evse", "get_evse", lambda args: {"id": 1, "connectors": [{"id": 1}, {"id": 2}]})
+        station.make_ready()
+        await reserve(station, 5, "OWNER", **place)
+        await station.event(1, "TransactionStarted", connector_id=2)
+        assert station.updates()[-1] == (5, "Removed")
+        await station.event(1, "SessionFinished", connector_id=1)
+        assert await reserve(station, 6, evse_id=1) == "Occupied"
+
+
+async def test_a_blocked_car_costs_the_latest_global_reservation() -> None:
+    async with Station(plug_in_timeout_enabled=True) as station:
+        await reserve(station, 1)
+        await reserve(station, 2)
+        await station.plug_in(1)
+        await asyncio.sleep(31)
+        await station.event(2, "Enabled")
+        assert [update for update in station.updates() if update[1] == "Removed"] == [(2, "Removed")]
 
 
 async def test_an_evse_that_ends_a_reservation_by_itself_is_believed() -> None:
@@ -328,6 +366,45 @@ async def test_when_every_free_evse_is_needed_all_are_held() -> None:
         await reserve(station, 2)
         assert [station.calls(f"evse_{n}/evse", "reserve") for n in (1, 2)] == [[{"reservation_id": -1}]] * 2
         assert sorted(station.updates()) == [(-1, "Placed"), (-1, "Placed"), (1, "Placed"), (2, "Placed")]
+
+
+@pytest.mark.parametrize("hindrance", ["fault", "car"])
+async def test_only_free_evses_are_held(hindrance: str) -> None:
+    async with Station() as station:
+        await station.settle()
+        if hindrance == "fault":
+            station.raise_error("evse_2/evse", {"type": "evse_manager/Inoperative"})
+        else:
+            await station.plug_in(2)
+        await reserve(station, 1)
+        assert [station.count(n, "reserve") for n in (1, 2)] == [1, 0]
+
+
+async def test_a_held_evse_that_charges_is_not_told_that_it_is_free() -> None:
+    async with Station() as station:
+        await reserve(station, 1)
+        await reserve(station, 2)
+        await station.start_transaction(1)
+        assert station.count(1, "cancel_reservation") == 0
+
+
+async def test_a_hold_that_a_session_used_up_is_not_released_after_it() -> None:
+    async with Station() as station:
+        await reserve(station, 1, "OWNER")
+        await reserve(station, 2, "TAG2")
+        await station.plug_in(1)
+        await station.charge(1, token("OWNER"))
+        await station.finish_transaction(1)
+        await station.unplug(1)
+        assert [station.count(n, "cancel_reservation") for n in (1, 2)] == [0, 1]
+
+
+async def test_a_held_evse_that_takes_the_reservation_itself_keeps_it() -> None:
+    async with Station(evses=1) as station:
+        await reserve(station, 5)
+        assert await reserve(station, 5, evse_id=1) == "Accepted"
+        assert station.calls("evse_1/evse", "reserve") == [{"reservation_id": -1}, {"reservation_id": 5}]
+        assert station.count(1, "cancel_reservation") == 0
 
 
 async def test_held_evses_are_released_without_an_update_when_no_longer_needed() -> None:
