@@ -75,6 +75,8 @@ class SimulatedBoard:
         self.car_pilot = "A"
         """What the car showed last while the board could see it."""
         self._ordered = "A"
+        self._shorted = False
+        """The car shorted the pilot (state E): so it stays until the board is disabled (station 3.3)."""
         self._reported: str | None = None
 
     # --- orders of the EVSE manager ---
@@ -84,7 +86,7 @@ class SimulatedBoard:
         self.enabled = enabled
         if not enabled:
             self.duty = None
-            self.power_allowed = False
+            self.power_allowed = self._shorted = False
 
     def pwm_on(self, duty: float) -> None:
         """PWM with `duty` percent; 100 is constant +12 V."""
@@ -100,6 +102,7 @@ class SimulatedBoard:
     def new_car(self) -> None:
         """The car simulation was switched on or off: whatever stood there is gone."""
         self.car_pilot = self._ordered = "A"
+        self._shorted = False
 
     # --- what follows ---
 
@@ -138,11 +141,13 @@ class SimulatedBoard:
         if not car.enabled:
             self._ordered = car.control_pilot
             return self._switch()
-        if car.control_pilot != self._ordered:
-            self._ordered = car.control_pilot
+        self._shorted = self._shorted or car.control_pilot == "E"
+        ordered = "E" if self._shorted else car.control_pilot
+        if ordered != self._ordered:
+            self._ordered = ordered
             plugs_in = self.car_pilot == "A"
             if not (self.state_f and plugs_in):  # a plug in while the pilot is at F is lost (station 3.4)
-                self.car_pilot = car.control_pilot
+                self.car_pilot = ordered
         reports = self._report_pilot()
         return reports + self._switch()
 

@@ -117,3 +117,39 @@ async def test_transfer_modes_and_der_need_iso_15118(hlc: bool, answers: tuple[s
         modes = {"allowed_energy_transfer_modes": ["AC_three_phase_core"]}
         told = await charger.call("evse", "update_allowed_energy_transfer_modes", modes)
         assert (told, await charger.call("evse", "set_der_available", {"available": True})) == answers
+
+
+async def test_a_disabled_evse_shows_state_f_and_sees_no_car_that_comes_meanwhile() -> None:
+    async with Charger() as charger:
+        await asyncio.sleep(1)
+        await charger.set_available("Disable")
+        await asyncio.sleep(1)
+        assert charger.board_events() == ["A", "F"]
+        await charger.plug_in()
+        await charger.set_available("Enable")
+        await asyncio.sleep(5)
+        assert charger.kinds() == ["Disabled", "Enabled"]
+        await charger.unplug()
+        await charger.plug_in()
+        assert charger.kinds()[2:] == ["SessionStarted", "AuthRequired"]
+
+
+async def test_a_disable_orders_state_f_of_the_board_and_switches_it_off() -> None:
+    orders: list[str] = []
+    async with Charger(connections={"bsp": ["board/main"]}) as charger:
+        for command in (
+            "enable",
+            "pwm_on",
+            "cp_state_X1",
+            "cp_state_F",
+            "allow_power_on",
+            "ac_set_overcurrent_limit_A",
+        ):
+            charger.answer(
+                "board/main", command, lambda args, name=command: orders.append(f"{name} {args.get('value')}")
+            )
+        await asyncio.sleep(1)
+        orders.clear()
+        await charger.set_available("Disable")
+        await asyncio.sleep(0.5)
+        assert [order for order in orders if "limit" not in order] == ["cp_state_F None", "enable False"]

@@ -94,6 +94,17 @@ def test_an_unplug_while_the_pilot_is_f_is_seen_afterwards(board: SimulatedBoard
     assert step(board, car, "A") == ["A"]
 
 
+def test_a_shorted_pilot_stays_so_until_the_board_is_disabled(board: SimulatedBoard, car: Car) -> None:
+    assert [step(board, car, pilot) for pilot in "BECA"] == [["B"], ["E"], [], []]
+    board.enable(False)
+    assert step(board, car, "A") == []
+    board.enable(True)
+    assert [step(board, car, pilot) for pilot in "AB"] == [["A"], ["B"]]
+    step(board, car, "E")
+    board.new_car()
+    assert step(board, car, "B") == ["B"]
+
+
 def test_a_disabled_board_and_a_disabled_car_report_nothing(board: SimulatedBoard, car: Car) -> None:
     board.enable(False)
     assert step(board, car, "B") == []

@@ -92,6 +92,18 @@ async def test_the_pause_of_a_phase_switch_is_the_configured_one(
         assert charger.published("evse", "limits")[-1]["nr_of_phases_available"] == 1
 
 
+async def test_the_phases_of_a_car_that_stays_in_c_are_switched_with_the_contactor_open() -> None:
+    async with Timed() as charger:
+        await asyncio.sleep(1)
+        await charger.plug_in("sleep 1;iec_wait_pwr_ready;draw_power_fixed 16,3;sleep 36000")
+        await charger.swipe()
+        await asyncio.sleep(5)
+        charger.external(f"{NODERED}cmd/switch_three_phases_while_charging", "false")
+        await asyncio.sleep(15)
+        assert charger.between("SwitchingPhases", "PowerOff") == pytest.approx(6.0, abs=SLACK_S)
+        assert charger.between("SwitchingPhases", "ChargingStarted") == pytest.approx(10.0, abs=SLACK_S)
+
+
 @pytest.mark.parametrize(("config", "seconds"), [({}, 0.3), ({"state_F_after_fault_ms": 2000}, 2.0)])
 async def test_a_new_fault_shows_state_f_for_the_configured_time(config: dict[str, Any], seconds: float) -> None:
     async with Timed(**config) as charger:

@@ -150,6 +150,32 @@ async def test_error_e_takes_the_power_demand_away() -> None:
         charger.car("error_e;sleep 999", modify=True)
         await asyncio.sleep(2)
         assert charger.kinds()[6:] == ["StoppingCharging", "ChargingPausedEV"]
+        await charger.unplug()
+        assert charger.kinds()[8:] == []  # until the board is reset
+        await charger.set_available("Disable")
+        await charger.set_available("Enable")
+        await charger.plug_in()
+        assert charger.kinds()[-4:] == ["Disabled", "Enabled", "SessionStarted", "AuthRequired"]
+
+
+async def test_the_car_simulation_is_switched_by_true_and_anything_else(caplog: pytest.LogCaptureFixture) -> None:
+    async with Charger() as charger:
+        await asyncio.sleep(1)
+        charger.external(f"{NODERED}carsim/cmd/enable", "true")
+        await asyncio.sleep(0.1)
+        assert "already on" in caplog.text
+        assert charger.published("car_simulator", "enabled") == [True]
+        await charger.plug_in()
+        before = charger.board_events()
+        charger.external(f"{NODERED}carsim/cmd/enable", "yes")
+        await asyncio.sleep(2)
+        assert charger.published("car_simulator", "enabled") == [True, False]
+        charger.car("sleep 1;draw_power_fixed 16,3;sleep 9", modify=True)
+        await asyncio.sleep(2)
+        assert charger.board_events() == before
+        charger.external(f"{NODERED}carsim/cmd/enable", "true")
+        await asyncio.sleep(1)
+        assert charger.board_events() == [*before, "A"]
 
 
 async def test_a_smaller_limit_shows_in_current_and_meter_within_the_pwm_time() -> None:
