@@ -386,6 +386,47 @@ async def test_a_held_evse_that_charges_is_not_told_that_it_is_free() -> None:
         await reserve(station, 2)
         await station.start_transaction(1)
         assert station.count(1, "cancel_reservation") == 0
+        await station.finish_transaction(1)
+        await station.unplug(1)
+        assert station.count(1, "cancel_reservation") == 0
+
+
+async def test_an_evse_that_lost_its_hold_by_itself_is_held_again() -> None:
+    async with Station(evses=1) as station:
+        await reserve(station, 1)
+        await station.event(1, "ReservationEnd")
+        await station.event(1, "Enabled")
+        assert station.calls("evse_1/evse", "reserve") == [{"reservation_id": -1}] * 2
+
+
+async def test_a_reservation_that_is_used_while_its_evse_is_being_asked_is_neither_placed_nor_expires() -> None:
+    async with Station() as station:
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        station.answer("evse_1/evse", "reserve", lambda args: answer)
+        asking = asyncio.create_task(reserve(station, 5, "OWNER", evse_id=1), name="reserve")
+        await station.swipe(token("OWNER", connectors=[1]))
+        assert station.authorized()[0][1]["validation_result"]["reservation_id"] == 5
+        answer.set_result(True)
+        assert await asking == "Accepted"
+        await asyncio.sleep(700)
+        assert station.updates() == []
+
+
+async def test_a_reservation_that_is_used_while_its_expiry_waits_its_turn_does_not_expire() -> None:
+    async with Station() as station:
+        await reserve(station, 5, "OWNER", evse_id=1)
+        await asyncio.sleep(599)
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        station.answer("evse_2/evse", "reserve", lambda args: answer)
+        asking = asyncio.create_task(reserve(station, 6, evse_id=2), name="reserve")
+        await asyncio.sleep(2)
+        await station.swipe(token("OWNER", connectors=[1]))
+        assert station.statuses() == START
+        answer.set_result(True)
+        assert await asking == "Accepted"
+        await station.settle()
+        assert (5, "Expired") not in station.updates()
+        assert station.count(1, "cancel_reservation") == 0
 
 
 async def test_a_hold_that_a_session_used_up_is_not_released_after_it() -> None:
@@ -539,6 +580,17 @@ async def test_an_evse_that_is_not_enabled_yet_is_asked_again_for_a_stored_reser
         assert [entry["evse_id"] for entry in station.stored["reservation_auth"]] == [1]
         await station.swipe(token("OWNER", connectors=[1]))
         assert station.authorized()[0][1]["validation_result"]["reservation_id"] == 7
+
+
+async def test_a_stored_reservation_that_is_replaced_is_not_offered_again() -> None:
+    async with Station(store=True, global_ready=False) as station:
+        station.stored["reservation_auth"] = [{"evse_id": 1, "reservation": reservation(7, "OWNER")}]
+        station.answer(station.evse(1), "reserve", lambda args: False)
+        station.make_ready()
+        assert await reserve(station, 7, evse_id=2) == "Accepted"
+        await station.event(2, "Enabled")
+        assert station.updates() == [(7, "Placed")]
+        assert [station.count(n, "reserve") for n in (1, 2)] == [1, 1]
 
 
 async def test_a_stored_reservation_that_no_evse_takes_expires_in_its_time() -> None:
