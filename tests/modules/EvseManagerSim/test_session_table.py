@@ -153,6 +153,53 @@ def test_a_car_that_comes_before_the_contactor_of_the_one_before_is_open_does_no
     assert kinds(made) == ["SessionFinished"]
 
 
+def helping(state: State) -> SessionMachine:
+    """A machine in one of the helper states."""
+    if state is State.SwitchPhases:
+        made = charging()
+        made.allow_three_phases(operator=False)
+        made.step(1.0)
+    else:
+        made = machine()
+        made.plug("B")
+        made.authorize(TOKEN, None)
+        for now in (0.0, 30.0, *([34.0] if state is State.T_step_X1 else [])):
+            made.step(now)
+    made.take_effects()
+    assert made.state is state
+    return made
+
+
+@pytest.mark.parametrize("state", [State.T_step_EF, State.T_step_X1, State.SwitchPhases])
+@pytest.mark.parametrize("why", ["stop", "A", "disable", "fault"])
+def test_the_helper_states_are_left_at_once_when_charging_cannot_go_on(state: State, why: str) -> None:
+    made = helping(state)
+    feed(made, why, 34.1)
+    made.step(34.1)
+    assert kinds(made)[0] == "StoppingCharging"
+    assert made.state is not state
+
+
+def test_phases_are_switched_only_when_the_contactor_is_open() -> None:
+    made = helping(State.SwitchPhases)
+    made.step(20.0)
+    assert made.state is State.SwitchPhases
+    made.contactor(False)
+    made.step(20.1)
+    assert kinds(made)[0] == "PrepareCharging"
+
+
+def test_a_faulty_evse_begins_no_session_whatever_its_board_sees() -> None:
+    made = machine()
+    made.set_fault(True, 0.0)
+    made.plug("B")
+    made.step(1.0)
+    assert kinds(made) == []
+    made.set_fault(False, 2.0)
+    made.step(2.0)
+    assert kinds(made) == ["SessionStarted", "AuthRequired"]
+
+
 def test_ventilation_decides_about_state_d() -> None:
     without = SessionMachine(lambda: "x", has_ventilation=False)
     without.plug("D")
