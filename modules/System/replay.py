@@ -6,6 +6,7 @@ Not used while it runs in a stack. A trace does not hold transfers, but the stat
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -16,15 +17,23 @@ DOWNLOADS = {"Downloaded": True, "DownloadFailed": False}
 UPLOADS = {"Uploaded": True, "UploadFailure": False}
 
 
+class Clock(Protocol):
+    def now(self) -> datetime: ...
+
+
 class World(Protocol):
+    @property
+    def clock(self) -> Clock: ...
+
     def said(self, channel: str) -> list[tuple[float, Any]]:
         """`(time, value)` of what the original published."""
         ...
 
 
 class Outcome(NamedTuple):
-    """How one transfer ended, and after how many seconds."""
+    """How one transfer ended, when it had begun (Unix time), and how many seconds it took."""
 
+    began: float
     seconds: float
     succeeded: bool
 
@@ -35,7 +44,7 @@ def attach(module: System, world: World) -> None:
         world.said("var main/firmware_update_status"), "firmware_update_status", "Downloading", DOWNLOADS
     )
     logs = outcomes(world.said("var main/log_status"), "log_status", "Uploading", UPLOADS)
-    network = RecordedTransfer(firmware, logs)
+    network = RecordedTransfer(world.clock, firmware, logs)
     module.transfer = network
     module.firmware._transfer = network
     module.logs._transfer = network
@@ -48,10 +57,10 @@ def outcomes(said: list[tuple[float, Any]], member: str, begin: str, ends: dict[
     for t, value in said:
         if value[member] == begin:
             if began is not None:
-                found.append(Outcome(float("inf"), False))
+                found.append(Outcome(began, float("inf"), False))
             began = t
         elif value[member] in ends and began is not None:
-            found.append(Outcome(t - began, ends[value[member]]))
+            found.append(Outcome(began, t - began, ends[value[member]]))
             began = None
     return found
 
@@ -59,7 +68,8 @@ def outcomes(said: list[tuple[float, Any]], member: str, begin: str, ends: dict[
 class RecordedTransfer:
     """Each transfer ends as the next one of the recording did (`transfer.Transfer`)."""
 
-    def __init__(self, downloads: list[Outcome], uploads: list[Outcome]) -> None:
+    def __init__(self, clock: Clock, downloads: list[Outcome], uploads: list[Outcome]) -> None:
+        self._clock = clock
         self._downloads = downloads
         self._uploads = uploads
 
@@ -74,6 +84,8 @@ class RecordedTransfer:
         if not outcomes:
             raise TransferError(f"the recording tells of no further transfer ({location})")
         outcome = outcomes.pop(0)
+        while outcome.seconds == float("inf") and outcomes and outcomes[0].began <= self._clock.now().timestamp():
+            outcome = outcomes.pop(0)  # the one before was cut short before it could begin
         if outcome.seconds == float("inf"):
             await asyncio.Event().wait()
         await asyncio.sleep(outcome.seconds)
