@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -23,6 +23,7 @@ from everest.contracts.types.reservation import (
 from everest.contracts.types.reservation import (
     ReservationUpdateStatusReservationStatus as ReservationStatus,
 )
+from everest.runtime.clock import parse_timestamp
 
 from .evse_commands import EvseCommands
 from .reservations import ReservationBook
@@ -33,15 +34,6 @@ GLOBAL_ID = -1
 """Reservation id of an EVSE that is held for the global reservations as a whole."""
 
 Save = Callable[[list[dict[str, Any]]], Awaitable[None]]
-
-
-def parse_time(text: str) -> datetime | None:
-    """An RFC 3339 time, UTC where no zone is given; None if it is no time."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 class ReservationService:
@@ -82,11 +74,10 @@ class ReservationService:
 
     async def _make(self, reservation: Reservation, *, stored: bool = False) -> ReservationResult:
         """`stored`: an EVSE that refuses is asked again when it has come up."""
-        expiry = parse_time(reservation.expiry_time)
+        expiry = parse_timestamp(reservation.expiry_time)
         if expiry is None or expiry <= self._now():
-            log.warning(
-                "reservation %d: expiry_time %r has passed", reservation.reservation_id, reservation.expiry_time
-            )
+            why = "is no time" if expiry is None else "has passed"
+            log.warning("reservation %d: expiry_time %r %s", reservation.reservation_id, reservation.expiry_time, why)
             return ReservationResult.Rejected
         replaced = self._forget(reservation.reservation_id)
         result = self.book.place(reservation)

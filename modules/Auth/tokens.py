@@ -85,8 +85,7 @@ def is_refused_early(
 def _is_reserved_for_others(token: ProvidedIdToken, evse: Evse, book: ReservationBook) -> bool:
     if book.leaves_room_at(evse.id) or book.has_parent(evse.id):
         return False
-    parent = token.parent_id_token.value if token.parent_id_token is not None else None
-    return book.match(evse.id, token.id_token.value, parent) is None
+    return book.match(evse.id, token.id_token.value, None) is None
 
 
 def prevalidated_result(token: ProvidedIdToken) -> ValidationResult:

@@ -24,6 +24,10 @@ class BatteryConfig:
     ramp_A_per_s: float = 0.0
     standby_W: float = 0.0
     full_voltage_V: float = 400.0
+    most_given_W: float = 150000.0
+    """Most that it gives back."""
+    minimal_soc_percent: float = 20.0
+    """From here on it gives nothing back."""
 
 
 class Battery:
@@ -33,7 +37,7 @@ class Battery:
         self.config = config
         self.soc_percent = config.soc_percent
         self.current_A = 0.0
-        """What flows into the car now, per phase or on the DC side."""
+        """What flows into the car now, per phase or on the DC side; negative: back out of it."""
 
     @property
     def full(self) -> bool:
@@ -61,11 +65,21 @@ class Battery:
         """
         wanted = max(min(offered_A, self.power_limit_W / volts), min(self.config.standby_W / volts, offered_A))
         if self.config.ramp_A_per_s > 0.0:
-            wanted = min(wanted, self.current_A + self.config.ramp_A_per_s * max(seconds, 0.0))
+            wanted = min(wanted, max(self.current_A, 0.0) + self.config.ramp_A_per_s * max(seconds, 0.0))
         self.current_A = wanted
         return wanted
 
+    def give(self, asked_A: float, volts: float, seconds: float) -> float:
+        """The current that flows back (positive) of what is asked for, up along the ramp, down at once."""
+        enough = self.soc_percent > self.config.minimal_soc_percent
+        wanted = min(asked_A, self.config.most_given_W / volts) if enough else 0.0
+        if self.config.ramp_A_per_s > 0.0:
+            wanted = min(wanted, max(-self.current_A, 0.0) + self.config.ramp_A_per_s * max(seconds, 0.0))
+        self.current_A = -wanted
+        return wanted
+
     def fill(self, watts: float, seconds: float) -> None:
-        """Charge with `watts` for `seconds`; the standby draw does not fill it."""
-        energy = max(0.0, watts - self.config.standby_W) * seconds / 3600.0
-        self.soc_percent = min(100.0, self.soc_percent + 100.0 * energy / self.config.capacity_Wh)
+        """Charge with `watts` for `seconds`, negative: discharge; the standby draw does not fill it."""
+        net = watts if watts < 0.0 else max(0.0, watts - self.config.standby_W)
+        change = 100.0 * net * seconds / 3600.0 / self.config.capacity_Wh
+        self.soc_percent = min(100.0, max(0.0, self.soc_percent + change))

@@ -13,6 +13,7 @@ from everest.contracts.types.board_support import Event
 
 from . import pilot
 from .car import Car
+from .states import ISO_DUTY
 
 RCD_LIMIT_MA = 5.0
 
@@ -63,7 +64,8 @@ class BoardReport:
 class SimulatedBoard:
     """Board of one EVSE with a fixed type 2 cable."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_ventilation: bool = True) -> None:
+        self.has_ventilation = has_ventilation
         self.enabled = False
         self.duty: float | None = None
         self.state_f = False
@@ -112,15 +114,21 @@ class SimulatedBoard:
         return self.duty is not None and self.car_pilot != "A"
 
     @property
+    def lacks_ventilation(self) -> bool:
+        """The car asks for ventilation (state D), and there is none."""
+        return self.car_pilot == "D" and not self.has_ventilation
+
+    @property
     def sees_no_car(self) -> bool:
         """Whether nobody is plugged in, as far as the board can tell: it cannot while its pilot is at F."""
         return self.car_pilot == "A" and not self.state_f
 
-    def current_A(self, car: Car) -> float:
-        """Current per active phase."""
+    def current_A(self, car: Car, told_A: float) -> float:
+        """Current per active phase: what the PWM tells, or, at 5 %, what ISO 15118 does (`told_A`)."""
         if not self.contactor_closed or self.duty is None:
             return 0.0
-        return min(pilot.current_from_duty(self.duty), car.max_current_A)
+        offered = told_A if self.duty == ISO_DUTY else pilot.current_from_duty(self.duty)
+        return min(offered, car.max_current_A)
 
     def phases(self, car: Car) -> int:
         return 3 if self.three_phases and car.three_phases else 1
@@ -147,7 +155,8 @@ class SimulatedBoard:
         return [BoardReport(shown, events_ac(previous, shown))]
 
     def _switch(self) -> list[BoardReport]:
-        wanted = self.power_allowed and self.car_pilot in ("C", "D") and not self.state_f
+        asks = self.car_pilot == "C" or (self.car_pilot == "D" and self.has_ventilation)
+        wanted = self.power_allowed and asks and not self.state_f
         if not self.contactor_closed:
             wanted = wanted and self.duty is not None  # closing needs PWM, staying closed does not
         if wanted == self.contactor_closed:

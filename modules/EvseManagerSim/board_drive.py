@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from . import pilot
 from .session_table import PWM_STATES
-from .states import AllowPower, Effect, Pilot, SetPhases, State, Times
+from .states import ISO_DUTY, AllowPower, Effect, Pilot, SetPhases, State, Times
 
 if TYPE_CHECKING:
     from .session import SessionMachine
@@ -94,7 +94,10 @@ class BoardDrive:
         if machine.state is State.T_step_EF or idle_fault or switching or self._state_f_until is not None:
             return Pilot(state_f=True)
         if machine.state in PWM_STATES and machine.power_available:
-            return Pilot(duty=self._times.fixed_duty or pilot.duty_from_current(machine.offered_A))
+            told = pilot.duty_from_current(machine.offered_A)
+            return Pilot(duty=ISO_DUTY if machine.by_hlc else self._times.fixed_duty or told)
+        if machine.state is State.WaitingForAuthentication and machine.by_hlc:
+            return Pilot(duty=ISO_DUTY)
         if machine.state is State.WaitingForAuthentication and machine.since(now) >= self._times.waiting_duty_after_s:
             return Pilot(duty=self._times.waiting_duty)
         return Pilot()

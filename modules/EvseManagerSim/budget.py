@@ -33,6 +33,7 @@ class Hardware:
     max_current_A: float = 32.0
     max_phases: int = 3
     nominal_voltage_V: float = 230.0
+    max_export_A: float = 0.0
 
 
 def active_entry(schedule: list[ScheduleReqEntry], now: datetime) -> ScheduleReqEntry | None:
@@ -106,6 +107,27 @@ def under_limits(
     return replace(budget, limits_root_side=result)
 
 
+def discharge_under_limits(
+    budget: EnforcedLimits, *, hardware: Hardware, external: Iterable[ScheduleReqEntry], phases: int
+) -> EnforcedLimits:
+    """A budget that asks a car for energy, within what the board and external limits of export let through."""
+    limits = [side for entry in external for side in (entry.limits_to_root, entry.limits_to_leaves)]
+    volts = hardware.nominal_voltage_V * max(phases, 1)
+    asked = -offered_current(budget, nominal_voltage_V=hardware.nominal_voltage_V, phases=phases, bidirectional=True)
+    found = [asked, hardware.max_export_A]
+    found += [limit.ac_max_current_A.value for limit in limits if limit.ac_max_current_A is not None]
+    found += [limit.total_power_W.value / volts for limit in limits if limit.total_power_W is not None]
+    amps = max(0.0, min(found))
+    root = budget.limits_root_side
+    source = next((limit.source for limit in (root.total_power_W, root.ac_max_current_A) if limit is not None), "")
+    result = replace(
+        root,
+        ac_max_current_A=NumberWithSource(value=-amps, source=source),
+        total_power_W=NumberWithSource(value=-amps * volts, source=source),
+    )
+    return replace(budget, limits_root_side=result)
+
+
 def _smallest_current(source: str, hardware: Hardware, limits: list[LimitsReq], phases: int) -> NumberWithSource:
     found = [NumberWithSource(value=hardware.max_current_A, source=source)]
     for limit in limits:
@@ -130,13 +152,17 @@ def _smallest_phase_count(module_id: str, hardware: Hardware, limits: list[Limit
     return min(found, key=lambda number: number.value)
 
 
-def offered_current(budget: EnforcedLimits, *, nominal_voltage_V: float, phases: int) -> float:
-    """The current per phase that a budget allows; missing is 0, negative is 0 (station 2.9)."""
+def offered_current(
+    budget: EnforcedLimits, *, nominal_voltage_V: float, phases: int, bidirectional: bool = False
+) -> float:
+    """The current per phase that a budget allows; missing is 0, and so is negative, but for a car that gives energy
+    back (station 2.9).
+    """
     root = budget.limits_root_side
     current = root.ac_max_current_A.value if root.ac_max_current_A is not None else 0.0
     if root.total_power_W is not None:
         current = min(current, root.total_power_W.value / nominal_voltage_V / max(phases, 1))
-    return max(0.0, current)
+    return current if bidirectional else max(0.0, current)
 
 
 def offered_phases(budget: EnforcedLimits) -> int | None:

@@ -62,6 +62,8 @@ class Car:
         """State A..E that the car shows; the board decides whether it can see it."""
         self.diode_fault = False
         self.rcd_current_mA = RCD_REST_MA
+        self.needs_ventilation = False
+        """The car asks for power by state D, not C, until it is unplugged."""
         self.max_current_A = config.max_current_A
         self.three_phases = config.three_phases
         self.battery = Battery(config.battery)
@@ -82,6 +84,7 @@ class Car:
         if enabled == self.enabled:
             return False
         self.enabled = enabled
+        self.needs_ventilation = False
         self._commands = None
         self._reset()
         self.max_current_A = self.config.max_current_A
@@ -96,6 +99,7 @@ class Car:
         if self.running:
             raise CommandSyntaxError("a charging session is still being executed; use modify_charging_session")
         commands = parse(text, iso=self.config.iso15118)
+        self.needs_ventilation = False
         self._reset()
         self._start(commands)
 
@@ -131,6 +135,11 @@ class Car:
         """The DC current that flows of the power that is offered."""
         self.battery.fill(self.battery.current_A * self.battery.voltage_V, seconds)
         return self.battery.take(min(offered_W / self.battery.voltage_V, most_A), self.battery.voltage_V, seconds)
+
+    def give_dc(self, asked_W: float, most_A: float, seconds: float) -> float:
+        """The DC current that flows back of the power that is asked for."""
+        self.battery.fill(self.battery.current_A * self.battery.voltage_V, seconds)
+        return self.battery.give(min(asked_W / self.battery.voltage_V, most_A), self.battery.voltage_V, seconds)
 
     @property
     def _wants_no_more(self) -> bool:
@@ -171,6 +180,8 @@ class Car:
                 CarState.toggling: "C",
                 CarState.error_e: "E",
             }[self.state]
+        if self.control_pilot == "C" and self.needs_ventilation:
+            self.control_pilot = "D"
         if self.control_pilot == "A":
             self.rcd_current_mA = RCD_REST_MA
             self.diode_fault = False
@@ -223,6 +234,11 @@ class Car:
 
     def _unplug(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
         self.state = CarState.unplugged
+        self.needs_ventilation = False
+        return True
+
+    def _need_ventilation(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
+        self.needs_ventilation = True
         return True
 
     def _error_e(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
@@ -260,7 +276,7 @@ class Car:
         self.state = CarState.plugged_in
         matched = self.control_pilot == "B"
         if matched:
-            self._v2g.matched()
+            self._v2g.match()
         return matched
 
     def _start_v2g(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
@@ -272,13 +288,14 @@ class Car:
         return True
 
     def _wait_iso_power(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
-        """The V2G session has led to an authorization, and the EVSE gives power."""
-        if not self._v2g.authorized or not pilot.is_running(duty):
+        """The V2G session has led to an authorization, the car begins its charge loop, and the EVSE gives power."""
+        if not self._v2g.begin_charging() or not pilot.is_running(duty):
             return False
         self.state = CarState.charging_iso
         return True
 
     def _draw_iso(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
+        self._v2g.begin_charging()
         return self._draw(arguments, CarState.charging_iso)
 
     def _power_on(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
@@ -345,4 +362,5 @@ class Car:
         "wait_for_real_plugin": _wait_for_real_plugin,
         "plugin": _plugin,
         "set_soc": _set_soc,
+        "need_ventilation": _need_ventilation,
     }

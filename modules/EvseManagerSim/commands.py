@@ -24,6 +24,7 @@ FORMS: dict[str, tuple[int, ...]] = {
     "wait_for_real_plugin": (0,),
     "plugin": (0,),
     "set_soc": (1,),
+    "need_ventilation": (0,),  # our own: EVerest's car knows no state D
 }
 
 # registered only with ISO 15118, as in EVerest; this car plays what of it shows outside (station 4.4)

@@ -1,8 +1,9 @@
 """The simulated car's contract certificate and the authority behind it, real certificates on files (station 4.2).
 
 `Wallet` keeps in one folder, which EVSEs may share: the mobility operator's root and two sub CAs (`mo_*.pem`), made
-once; a car's provisioning certificate; and a contract per eMAID (`contracts/<eMAID>.pem`: leaf, sub CA 2, sub CA 1).
-Blocking, but small; time comes in. Who is to validate contracts installs `mo_root.pem` as MO root.
+once; a car's provisioning certificate; and a contract per car, by its configured eMAID (`contracts/<eMAID>.pem`: leaf,
+sub CA 2, sub CA 1), made here or delivered by a CSMS. Blocking, but small; time comes in. Who is to validate the
+contracts made here installs `mo_root.pem` as MO root.
 """
 
 from __future__ import annotations
@@ -10,17 +11,22 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from logging import getLogger
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
-from .exi import RootId
+from evse_security.types import CertificateValidationResult
+from evse_security.verify import verify_chain
+
+from .installation import RootId, Signer, contract_in
 
 log = getLogger(__name__)
 
@@ -29,6 +35,10 @@ MAX_CHAIN = 5500
 CA_YEARS, LEAF_YEARS = 20, 2
 AUTHORITIES = ("mo_root", "mo_sub_ca1", "mo_sub_ca2")
 """Each issued the next."""
+UNREADABLE = (OSError, ValueError, TypeError, UnsupportedAlgorithm)
+"""What reading a certificate and its key may end with."""
+V2G_ROOTS = "v2g_root.pem"
+"""Roots that who signs the answer of a certificate installation must lead to; the user's, need not be there."""
 
 
 class ContractError(ValueError):
@@ -55,23 +65,20 @@ class Contract:
 def read_contract(path: Path) -> Contract:
     """A chain of one's own: PEM, leaf first; self-signed ones after it are left out. Errors: ContractError."""
     try:
-        leaf, *others = x509.load_pem_x509_certificates(path.read_bytes())
+        return _usable(x509.load_pem_x509_certificates(path.read_bytes()))
     except (OSError, ValueError) as error:
         raise ContractError(f"{path}: {error}") from error
+
+
+def _usable(chain: Sequence[x509.Certificate]) -> Contract:
+    """`chain` as a token can carry it. Errors: ValueError."""
+    leaf, *others = chain
     contract = Contract((leaf, *(other for other in others if other.subject != other.issuer)))
     if len(leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)) != 1:
-        raise ContractError(f"{path}: the first certificate has no common name, which would be the eMAID")
+        raise ValueError("the first certificate has no common name, which would be the eMAID")
     if len(contract.pem) > MAX_CHAIN:
-        raise ContractError(f"{path}: the chain has {len(contract.pem)} characters, {MAX_CHAIN} are allowed")
+        raise ValueError(f"the chain has {len(contract.pem)} characters, {MAX_CHAIN} are allowed")
     return contract
-
-
-@dataclass(frozen=True)
-class Signer:
-    """A certificate and its key."""
-
-    certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
 
 
 class Wallet:
@@ -100,14 +107,40 @@ class Wallet:
         subject = _name(emaid, "MO")
         leaf = _issue(subject, key, second, now, years=LEAF_YEARS, ca=None, ocsp_url=self._ocsp_url)
         contract = Contract((leaf, second.certificate, first.certificate))
+        self._keep(emaid, contract, key)
+        log.info("the car has a new contract %s; its root is %s", contract.emaid, self.root_file)
+        return contract
+
+    def accept(self, emaid: str, answer: bytes, now: datetime) -> Contract:
+        """The contract in a CertificateInstallationRes (EXI) takes the place of the car's own."""
+        car, _ = self.provisioning(now)
+        try:
+            delivered = contract_in(answer, car.key)
+            contract = _usable(delivered.chain)
+        except ValueError as error:
+            raise ContractError(str(error)) from error
+        if now >= contract.chain[0].not_valid_after_utc:
+            raise ContractError(f"the contract {contract.emaid} of the answer has expired")
+        self._check_service(delivered.service, now)
+        self._keep(emaid, contract, delivered.key)
+        log.info("the contract %s was installed, signed by %s", contract.emaid, _subject(delivered.service[0]))
+        return contract
+
+    def _check_service(self, chain: Sequence[x509.Certificate], now: datetime) -> None:
+        """Who signed an answer leads to one of the car's V2G roots, where it has any."""
+        roots = self._v2g_roots()
+        result = verify_chain(chain, roots, now) if roots else CertificateValidationResult.Valid
+        if result is not CertificateValidationResult.Valid:
+            what = f"{_subject(chain[0])}, which signed the answer, is not valid by {V2G_ROOTS}: {result}"
+            raise ContractError(what)
+
+    def _keep(self, emaid: str, contract: Contract, key: ec.EllipticCurvePrivateKey) -> None:
         try:
             self._path(emaid).parent.mkdir(parents=True, exist_ok=True)
             _write(self._path(emaid).with_suffix(".key"), _private(key))
             _write(self._path(emaid), contract.pem.encode())
         except OSError as error:
             raise ContractError(f"{self._path(emaid)} cannot be written: {error}") from error
-        log.info("the car has a new contract %s; its root is %s", contract.emaid, self.root_file)
-        return contract
 
     def authority(self, now: datetime) -> tuple[Signer, Signer, Signer]:
         """Root, sub CA 1, sub CA 2; made if they are not there yet."""
@@ -115,19 +148,27 @@ class Wallet:
             if not self.root_file.exists():
                 self._make(now)
             root, first, second = (self._load(name) for name in AUTHORITIES)
-        except (OSError, ValueError, TypeError) as error:
+        except UNREADABLE as error:
             raise ContractError(f"{self._folder}: {error}; remove the folder to have a new one made") from error
         return root, first, second
 
-    def provisioning(self, now: datetime) -> tuple[bytes, list[RootId]]:
-        """What a car shows to get a contract: its own certificate (DER), the roots it knows."""
+    def provisioning(self, now: datetime) -> tuple[Signer, list[RootId]]:
+        """What a car has to get a contract: its own certificate and key, and names of the roots that it knows."""
         root, _, _ = self.authority(now)
         try:
-            car = self._load("oem_provisioning").certificate
-        except (OSError, ValueError, TypeError) as error:
-            raise ContractError(f"{self._folder}: {error}; remove the folder to have a new one made") from error
-        der = car.public_bytes(serialization.Encoding.DER)
-        return der, [RootId(root.certificate.subject.rfc4514_string(), root.certificate.serial_number)]
+            car = self._load("oem_provisioning")
+        except UNREADABLE as error:
+            raise ContractError(f"{self._folder}/oem_provisioning: {error}") from error
+        roots = self._v2g_roots() or [root.certificate]
+        return car, [RootId(found.issuer.rfc4514_string(), found.serial_number) for found in roots]
+
+    def _v2g_roots(self) -> list[x509.Certificate]:
+        """What the user gave the car; none without a file."""
+        path = self._folder / V2G_ROOTS
+        try:
+            return x509.load_pem_x509_certificates(path.read_bytes()) if path.exists() else []
+        except (OSError, ValueError) as error:
+            raise ContractError(f"{path}: {error}") from error
 
     def _path(self, emaid: str) -> Path:
         return self._folder / "contracts" / f"{emaid}.pem"
@@ -220,6 +261,10 @@ def _usage(ca: bool) -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
+
+
+def _subject(certificate: x509.Certificate) -> str:
+    return certificate.subject.rfc4514_string()
 
 
 def _pem(certificate: x509.Certificate) -> str:

@@ -22,6 +22,7 @@ from .states import (
     EndTransaction,
     Enter,
     ForgetTransaction,
+    GiveUpHlc,
     Pilot,
     SessionClosing,
     SessionOpened,
@@ -51,6 +52,10 @@ class Outlet(Protocol):
     async def end_transaction(self, effect: EndTransaction) -> None: ...
 
     async def forget_transaction(self) -> None: ...
+
+    def give_up_hlc(self) -> None:
+        """The V2G session is over: the car did not begin to charge."""
+        ...
 
     def unplugged(self) -> None: ...
 
@@ -158,6 +163,8 @@ class Controller:
                 await self._outlet.end_transaction(effect)
             case ForgetTransaction():
                 await self._outlet.forget_transaction()
+            case GiveUpHlc():
+                self._outlet.give_up_hlc()
             case Unplugged():
                 self._outlet.unplugged()
             case Pilot():

@@ -26,7 +26,7 @@ class DcMeter(Meter):
         self.volts = 0.0
 
     def set_dc_load(self, now: float, amps: float, volts: float) -> None:
-        """From `now` on the car draws `amps` at `volts`."""
+        """From `now` on the car draws `amps` at `volts`; negative: it gives them back."""
         self.set_load(now, amps, 1)
         self.volts = volts
 
@@ -45,7 +45,7 @@ class DcMeter(Meter):
             timestamp=timestamp,
             meter_id=self.config.meter_id,
             energy_Wh_import=Energy(total=float(math.floor(self.total_Wh + 1e-9))),
-            energy_Wh_export=Energy(total=0.0),
+            energy_Wh_export=Energy(total=float(math.floor(self.exported_Wh + 1e-9))),
             power_W=Power(total=float(round(self._voltage(amps) * amps))),
             voltage_V=Voltage(DC=round(self._voltage(amps), 3)),
             current_A=Current(DC=round(amps, 3)),

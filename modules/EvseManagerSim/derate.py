@@ -36,8 +36,9 @@ class PlugTemperature:
 class DcDerate(DcExternalDerateImplementation):
     """`dc_external_derate`: each call replaces the limits before it."""
 
-    def __init__(self, *, dc: bool) -> None:
+    def __init__(self, *, dc: bool, bidirectional: bool) -> None:
         self._dc = dc
+        self._bidirectional = bidirectional
         self.limits = ExternalDerating()
 
     async def set_external_derating(self, derate: ExternalDerating) -> None:
@@ -47,14 +48,18 @@ class DcDerate(DcExternalDerateImplementation):
             return
         if not self._dc:
             log.warning("set_external_derating has no effect: this EVSE charges with AC (charge_mode)")
-        elif derate.max_import_current_A is not None or derate.max_import_power_W is not None:
+        elif not self._bidirectional and not (derate.max_import_current_A is derate.max_import_power_W is None):
             log.info("set_external_derating: limits of import have no effect: energy flows to the car only")
         self.limits = derate
 
-    def current_A(self, amps: float) -> float:
-        limit = self.limits.max_export_current_A
-        return amps if limit is None else min(amps, limit)
+    def to_car(self, watts: float, amps: float) -> tuple[float, float]:
+        """What may flow to the car of `watts` and `amps`."""
+        return _lowest(watts, self.limits.max_export_power_W), _lowest(amps, self.limits.max_export_current_A)
 
-    def power_W(self, watts: float) -> float:
-        limit = self.limits.max_export_power_W
-        return watts if limit is None else min(watts, limit)
+    def from_car(self, watts: float, amps: float) -> tuple[float, float]:
+        """What may flow back from it."""
+        return _lowest(watts, self.limits.max_import_power_W), _lowest(amps, self.limits.max_import_current_A)
+
+
+def _lowest(value: float, limit: float | None) -> float:
+    return value if limit is None else min(value, limit)

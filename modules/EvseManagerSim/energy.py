@@ -31,7 +31,16 @@ from everest.contracts.types.uk_random_delay import CountDown
 from everest.runtime import Clock
 from everest.runtime.clock import timestamp
 
-from .budget import Hardware, active_entry, offered_current, offered_phases, own_budget, parse_time, under_limits
+from .budget import (
+    Hardware,
+    active_entry,
+    discharge_under_limits,
+    offered_current,
+    offered_phases,
+    own_budget,
+    parse_time,
+    under_limits,
+)
 from .random_delay import RandomDelay, RandomDelayFace
 from .session import SessionMachine
 from .states import State
@@ -65,11 +74,12 @@ class ExternalLimitsFace(ExternalEnergyLimitsImplementation):
         self.changed: Callable[[], None] = lambda: None
 
     async def set_external_limits(self, value: ExternalLimits) -> None:
-        for entry in value.schedule_import:
+        for name, schedule in (("schedule_import", value.schedule_import), ("schedule_export", value.schedule_export)):
             try:
-                parse_time(entry.timestamp)
+                for entry in schedule:
+                    parse_time(entry.timestamp)
             except ValueError as error:
-                log.error("set_external_limits refused: schedule_import has an unusable timestamp: %s", error)
+                log.error("set_external_limits refused: %s has an unusable timestamp: %s", name, error)
                 return
         if value.schedule_setpoints:
             log.warning("set_external_limits: schedule_setpoints are not supported and have no effect")
@@ -98,6 +108,7 @@ class Energy:
         clock: Clock,
         *,
         zero_power_in_idle: bool,
+        bidirectional: bool,
         publish: Callable[[EnforcedLimits | None, Limits], None],
         wake: Callable[[], None],
         delay: RandomDelay,
@@ -116,6 +127,7 @@ class Energy:
         self._machine = machine
         self._clock = clock
         self._zero_power_in_idle = zero_power_in_idle
+        self._bidirectional = bidirectional
         self._publish = publish
         self._wake = wake
         self.started = False
@@ -158,7 +170,7 @@ class Energy:
         self.grid.publish_energy_flow_request(self.request(priority=priority))
         if self._tree is None:
             self._apply(self._own())
-        elif self._valid_until is not None and self._external() and not self._expired():
+        elif self._valid_until is not None and self._bounded and not self._expired():
             self._apply(self._under_own_limits(self._tree))
         elif self._valid_until is not None and self._expired():
             log.warning("the last budget of the energy manager has expired; no power is offered")
@@ -219,15 +231,30 @@ class Energy:
 
     def _under_own_limits(self, budget: EnforcedLimits) -> EnforcedLimits:
         count = self.phase_count
+        if self._current_of(budget) < 0.0:
+            return discharge_under_limits(budget, hardware=self.hardware, external=self._export_limits(), phases=count)
         return under_limits(budget, hardware=self.hardware, external=self._external(), phases=count)
+
+    def _export_limits(self) -> list[ScheduleReqEntry]:
+        limits = self.external.limits
+        entry = None if limits is None else active_entry(limits.schedule_export, self._clock.now())
+        return [] if entry is None else [entry]
+
+    @property
+    def _bounded(self) -> bool:
+        """Whether limits of this EVSE bound what an energy manager enforces."""
+        return bool(self._external() or self._export_limits())
+
+    def _current_of(self, budget: EnforcedLimits) -> float:
+        volts, phases = self.hardware.nominal_voltage_V, self.phase_count
+        return offered_current(budget, nominal_voltage_V=volts, phases=phases, bidirectional=self._bidirectional)
 
     def _apply(self, budget: EnforcedLimits) -> None:
         machine = self._machine
         phases = offered_phases(budget)
         if phases is not None:
             machine.allow_three_phases(budget=phases == 3)
-        count = self.phase_count
-        self._wanted_A = offered_current(budget, nominal_voltage_V=self.hardware.nominal_voltage_V, phases=count)
+        self._wanted_A = self._current_of(budget)
         self._offer()
         self._publish(budget, self._limits(with_uuid=True))
         self._wake()
@@ -289,6 +316,16 @@ class Energy:
             nr_of_phases_available=self.phase_count,
         )
 
+    def _export(self, moment: str, source: str) -> list[ScheduleReqEntry]:
+        """What the EVSE could give of a car's energy."""
+        if not self._bidirectional:
+            return []
+        root = LimitsReq(
+            ac_max_current_A=NumberWithSource(value=self.hardware.max_export_A, source=source),
+            ac_max_phase_count=IntegerWithSource(value=self.hardware.max_phases, source=source),
+        )
+        return [ScheduleReqEntry(timestamp=moment, limits_to_root=root, limits_to_leaves=LimitsReq())]
+
     def request(self, *, priority: bool = False) -> EnergyFlowRequest:
         """What the EVSE asks its energy node for (station 2.9)."""
         source = f"{self._module_id}/evse_board_support_caps"
@@ -311,6 +348,6 @@ class Energy:
             priority_request=True if priority else None,
             evse_state=EVSE_STATES[self._machine.state],
             schedule_import=[entry],
-            schedule_export=[],
+            schedule_export=self._export(entry.timestamp, source),
             schedule_setpoints=[],
         )

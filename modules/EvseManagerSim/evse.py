@@ -21,6 +21,8 @@ from everest.contracts.types.evse_manager import (
     EnableDisableSource,
     EVInfo,
     Evse,
+    HlcSessionFailedEvent,
+    HlcSessionFailedReasonEnum,
     PlugAndChargeConfiguration,
     SessionEventEnum,
     SetDerAvailableResult,
@@ -272,6 +274,13 @@ class EvseManager(EvseManagerImplementation):
 
     async def forget_transaction(self) -> None:
         await self._remember("")
+
+    def give_up_hlc(self) -> None:
+        """No charge loop in time: the car's V2G session ends, the EVSE's goes on (station 4.2)."""
+        log.warning("the car did not begin to charge by ISO 15118 in time; the PWM tells it its current from now on")
+        self._v2g.end()
+        reason = HlcSessionFailedReasonEnum.EnergyTransferSetupFailed
+        self.publish_hlc_session_failed(HlcSessionFailedEvent(uuid=self._machine.uuid, reason=reason))
 
     def unplugged(self) -> None:
         for error_type in self._own_errors:

@@ -52,7 +52,7 @@ from .register import FileRegister, KvsRegister, Register
 from .session import SessionMachine
 from .settings import Settings, hardware_of
 from .signing import FixedTexts, OcmfSigner, Signer, load_key
-from .simulator import SimulatedLink, Simulator
+from .simulator import Offered, SimulatedLink, Simulator
 from .states import State
 from .station import StationShare
 from .topics import Topics
@@ -81,7 +81,8 @@ class EvseManagerSim(Module):
         )
         self.topics = Topics(self.settings.connector_id, self.info.id, self.mqtt_publish)
         self.controller = Controller(self.machine, self._fault_book())
-        self.v2g = V2G(self.settings.offer(), lambda: self.machine.authorized)
+        machine = self.machine
+        self.v2g = V2G(self.settings.offer(), lambda: machine.authorized, lambda: machine.offers_power)
         store = self.optional_connection("store", KvsClient)
         self.register: Register = FileRegister(Path.cwd()) if store is None else KvsRegister(store)
         register = self.register
@@ -160,7 +161,7 @@ class EvseManagerSim(Module):
 
     def _provide_hardware(self, billing: Billing) -> None:
         self.car = Car(self.settings.car(), self.v2g)
-        self.board = SimulatedBoard()
+        self.board = SimulatedBoard(has_ventilation=self.settings.flag("has_ventilation"))
         self.capabilities = self.settings.capabilities()
         self.board_ac = BoardSupportAC(self.board, self.capabilities)
         self.board_face = EvseBoardSupport(self.board)
@@ -180,6 +181,7 @@ class EvseManagerSim(Module):
             self.machine,
             self.clock,
             zero_power_in_idle=self.settings.flag("request_zero_power_in_idle"),
+            bidirectional=self.settings.bidirectional,
             publish=self._publish_budget,
             wake=self.controller.wake,
             delay=self._random_delay(),
@@ -229,7 +231,7 @@ class EvseManagerSim(Module):
             ErrorFaces(self.board_ac, self.board_face, self.rcd, self.lock, self.powermeter),
             (self.board_ac, self.board_face, self.rcd),
             self.controller if link is None else None,
-            self._offered_W,
+            self._offered,
             PlugMemory(self.register if self.settings.flag("keep_cross_boot_plugin_state") else None, self.info.id),
         )
         self.provide("car_simulator", self.simulator.car_face)
@@ -247,7 +249,10 @@ class EvseManagerSim(Module):
             lambda session, name: self.spawn(session, name=name),
             self._car_info,
         )
-        if not self.simulator.drives_session:
+        if self.simulator.drives_session:
+            self.machine.dialogue = self.v2g
+            self.v2g.begun = self.controller.wake
+        else:
             self.v2g.started = lambda wish: log.warning(
                 "iso_start_v2g_session: a real board drives the session, the simulated car talks to nobody"
             )
@@ -368,9 +373,10 @@ class EvseManagerSim(Module):
 
     # --- small handlers ---
 
-    def _offered_W(self) -> float:
-        """What the budget offers a DC car: the AC side's power."""
-        return self.machine.offered_A * self.settings.number("ac_nominal_voltage") * self.energy.phase_count
+    def _offered(self) -> Offered:
+        """What the budget offers; to a DC car the AC side's power."""
+        amps = self.machine.offered_A
+        return Offered(amps, amps * self.settings.number("ac_nominal_voltage") * self.energy.phase_count)
 
     def _car_info(self) -> EVInfo:
         """What the car tells by ISO 15118 while it charges."""

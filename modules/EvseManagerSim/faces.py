@@ -24,9 +24,16 @@ from everest.runtime import Implementation, Severity
 
 from .billing import Billing
 from .board import SimulatedBoard
-from .faults import AC_EVENT_ERRORS, DIODE_FAULT, RCD_DC
+from .faults import AC_EVENT_ERRORS, RCD_DC, VENTILATION
 
 log = getLogger(__name__)
+
+INJECTED = "Simulated fault event"
+MEASURED = {
+    RCD_DC: "Residual current too high",
+    VENTILATION: "The car asks for ventilation (state D), and there is none",
+}
+"""Messages of what the simulated devices notice by themselves; else that of an injected error."""
 
 CABLE_A = 32.0
 """What the proximity pilot's 220 ohm stand for."""
@@ -41,6 +48,7 @@ class BoardSupportAC(BoardSupportACImplementation):
 
     async def setup(self, three_phases: bool, has_ventilation: bool, country_code: str, rcd_enabled: bool) -> None:
         self._board.three_phases = three_phases
+        self._board.has_ventilation = has_ventilation
 
     async def get_hw_capabilities(self) -> board_support.HardwareCapabilities:
         names = board_support.HardwareCapabilities.__struct_fields__
@@ -181,7 +189,7 @@ class ErrorFaces:
     def raise_error(self, error_type: str, *, measured: bool) -> None:
         """measured: by the simulated devices themselves, not injected."""
         face = self._rcd if measured and error_type == RCD_DC else self._face(error_type)
-        message = "Simulated fault event" if not measured or error_type == DIODE_FAULT else "Residual current too high"
+        message = MEASURED.get(error_type, INJECTED) if measured else INJECTED
         face.raise_error(error_type, message=message, severity=Severity.High)
         if error_type in self._events:
             self._board_ac.publish_event(self._events[error_type])

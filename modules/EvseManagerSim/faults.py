@@ -49,6 +49,7 @@ CAUSE_ORDER = ("evse_manager", "evse_board_support", "connector_lock", "ac_rcd",
 
 DIODE_FAULT = "evse_board_support/DiodeFault"
 RCD_DC = "ac_rcd/DC"
+VENTILATION = "evse_board_support/VentilationNotAvailable"
 
 # what a board of board_support_AC calls an error -> the error type it stands for
 AC_EVENT_ERRORS: dict[str, str] = {
@@ -56,7 +57,7 @@ AC_EVENT_ERRORS: dict[str, str] = {
     "ErrorRelais": "evse_board_support/MREC17EVSEContactorFault",
     "ErrorRCD": "ac_rcd/AC",
     "ErrorRCD_DC": RCD_DC,
-    "ErrorVentilationNotAvailable": "evse_board_support/VentilationNotAvailable",
+    "ErrorVentilationNotAvailable": VENTILATION,
     "ErrorOverCurrent": "evse_board_support/MREC4OverCurrentFailure",
     "ErrorOverVoltage": "evse_board_support/MREC5OverVoltage",
     "ErrorUnderVoltage": "evse_board_support/MREC6UnderVoltage",

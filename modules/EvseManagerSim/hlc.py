@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from logging import getLogger
@@ -39,7 +38,8 @@ from everest.runtime.clock import timestamp
 
 from .contract import Contract, ContractError, Wallet, read_contract
 from .evse import EvseManager
-from .exi import SCHEMA_VERSION, certificate_installation_request
+from .exi_messages import SCHEMA_VERSION
+from .installation import request, session_id
 from .session import SessionMachine
 from .settings import Settings
 from .v2g import V2G, Payment, Wish, choose
@@ -51,9 +51,9 @@ TOKEN_AFTER_S = 1.0
 PNC_TIMEOUT_S = 55.0
 EIM_TIMEOUT_S = 300.0
 MAX_HASHES = 4
+MAX_REQUEST = 4200
+"""Octets of a certificate request: 5600 characters of base64 (station 4.3)."""
 PROTOCOL = "ISO15118-2-2013"
-SESSION_ID = bytes(8)
-"""A car that begins anew sends zeros; the EVSE gives it its number afterwards."""
 
 MANUFACTURERS: dict[str, CarManufacturer] = {
     "00:7D:FA": CarManufacturer.VolkswagenGroup,
@@ -275,29 +275,34 @@ class Hlc:
             raise V2GFailedError(f"the car's contract cannot be used: {error}") from error
 
     async def _install(self) -> Contract:
-        """Station 4.3: the car asks the CSMS for a contract. What is in the answer stays between CSMS and car."""
+        """Station 4.3: the car asks the CSMS for a contract and takes the one that the answer delivers."""
         if not self._v2g.offer.installation:
             raise V2GFailedError("the car has no contract, and none can be installed here")
         try:
             answer = await self.extensions.ask(self._installation_request())
         except TimeoutError:
             raise V2GFailedError(f"no answer to the certificate request within {CERTIFICATE_RESPONSE_S} s") from None
-        if answer.status is not ResponseExiStreamStatusStatus.Accepted or not _is_exi(answer.exi_response):
-            raise V2GFailedError("the car got no contract certificate")
+        if answer.status is not ResponseExiStreamStatusStatus.Accepted:
+            raise V2GFailedError(f"the car got no contract certificate: the answer is {answer.status}")
         try:
-            return self._wallet.install(self._settings.emaid, self._clock.now())
-        except ContractError as error:
-            raise V2GFailedError(str(error)) from error
+            exi = base64.b64decode(answer.exi_response or "", validate=True)
+            return self._wallet.accept(self._settings.emaid, exi, self._clock.now())
+        except ValueError as error:
+            raise V2GFailedError(f"the car got no contract certificate: {error}") from error
 
     def _installation_request(self) -> bytes:
         recorded = self._settings.text("certificate_request_file")
         try:
             if recorded:
-                return (Path.cwd() / recorded).read_bytes()
-            certificate, roots = self._wallet.provisioning(self._clock.now())
-            return certificate_installation_request(SESSION_ID, certificate, roots)
-        except (OSError, ContractError) as error:
+                made = (Path.cwd() / recorded).read_bytes()
+            else:
+                car, roots = self._wallet.provisioning(self._clock.now())
+                made = request(session_id(self._machine.uuid), car, roots)
+        except (OSError, ValueError) as error:
             raise V2GFailedError(f"no certificate request can be made: {error}") from error
+        if len(made) > MAX_REQUEST:
+            raise V2GFailedError(f"the certificate request has {len(made)} octets, {MAX_REQUEST} are allowed")
+        return made
 
     async def _hash_data(self, contract: Contract) -> list[CertificateHashDataInfo]:
         """Station 4.1 step 5: [] where the chain is not verified here. A chain that may not go on ends the session."""
@@ -352,14 +357,6 @@ class Hlc:
     def _departure(self, seconds: int | None) -> str:
         wanted = int(self._settings.number("departure_time")) if seconds is None else seconds
         return timestamp(self._clock.now() + timedelta(seconds=wanted))
-
-
-def _is_exi(text: str | None) -> bool:
-    """Whether there is an answer for the car in it."""
-    try:
-        return bool(text) and bool(base64.b64decode(text or "", validate=True))
-    except (binascii.Error, ValueError):
-        return False
 
 
 def _hash_info(data: OCSPRequestData) -> CertificateHashDataInfo | None:

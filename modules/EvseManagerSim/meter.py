@@ -18,6 +18,8 @@ from everest.contracts.types.units import Current, Energy, Frequency, Power, Vol
 from .chance import Noise
 
 PHASES = ("L1", "L2", "L3")
+EXPORT = "export"
+"""Name of the export register in the store; only a DC car gives energy back, so it has no phases."""
 AMBIENT_C = 25.0
 
 
@@ -41,6 +43,7 @@ class Meter:
         self._noise = noise
         self._at = now
         self._energy_Wh = dict.fromkeys(PHASES, 0.0)
+        self.exported_Wh = 0.0
         self._amps = 0.0
         self._phases = 3
         self._voltage_factor = self._current_factor = self._frequency_factor = 1.0
@@ -48,19 +51,21 @@ class Meter:
     # --- the register ---
 
     def register(self) -> dict[str, float]:
-        """The import register in Wh per phase, for the store."""
-        return dict(self._energy_Wh)
+        """The import register in Wh per phase, and what was exported, for the store."""
+        return {**self._energy_Wh, EXPORT: self.exported_Wh}
 
     def restore(self, register: Mapping[str, Any]) -> None:
         """Take a stored register over; ValueError if it is none."""
-        values = {phase: float(register.get(phase, 0.0)) for phase in PHASES}
+        values = {name: float(register.get(name, 0.0)) for name in (*PHASES, EXPORT)}
         if not all(math.isfinite(value) and value >= 0.0 for value in values.values()):
             raise ValueError(f"not a meter register: {register}")
+        self.exported_Wh = values.pop(EXPORT)
         self._energy_Wh = values
 
     def reset(self) -> None:
         """Counters to 0 (at plug in, config reset_powermeter_on_session_start)."""
         self._energy_Wh = dict.fromkeys(PHASES, 0.0)
+        self.exported_Wh = 0.0
 
     @property
     def total_Wh(self) -> float:
@@ -69,7 +74,7 @@ class Meter:
     # --- measuring ---
 
     def set_load(self, now: float, amps: float, phases: int) -> None:
-        """From `now` on the car draws `amps` on each of `phases` phases."""
+        """From `now` on the car draws `amps` on each of `phases` phases; negative: it gives them back."""
         self.advance(now)
         self._amps, self._phases = amps, phases
 
@@ -78,7 +83,9 @@ class Meter:
         hours = max(0.0, now - self._at) / 3600.0
         self._at = max(self._at, now)
         for phase in self._active():
-            self._energy_Wh[phase] += self.power_W() * hours
+            energy = self.power_W() * hours
+            self._energy_Wh[phase] += max(energy, 0.0)
+            self.exported_Wh += max(-energy, 0.0)
 
     def currents(self) -> dict[str, float]:
         """Measured current per phase in A."""
@@ -114,13 +121,13 @@ class Meter:
 
     def temperature_C(self) -> float:
         """A plausible temperature that follows the current."""
-        return AMBIENT_C + 2.0 * self._current()
+        return AMBIENT_C + 2.0 * abs(self._current())
 
     def _whole_Wh(self) -> dict[str, float]:
         return {phase: float(math.floor(value + 1e-9)) for phase, value in self._energy_Wh.items()}
 
     def _active(self) -> tuple[str, ...]:
-        return PHASES[: self._phases] if self._amps > 0.0 else ()
+        return PHASES[: self._phases] if self._amps != 0.0 else ()
 
     def _current(self) -> float:
         return self._amps * self._current_factor

@@ -43,7 +43,7 @@ class Metering:
         self._key = key
         self._clock = clock
         self._publish = publish
-        self._stored: Energy | None = None
+        self._stored: tuple[Energy, Energy | None] | None = None
         self._lock = asyncio.Lock()
 
     async def restore(self) -> None:
@@ -63,9 +63,10 @@ class Metering:
                 self.meter.reset()
             now = asyncio.get_running_loop().time()
             reading = self.meter.reading(now, whole_seconds(self._clock.now()))
-            if reading.energy_Wh_import != self._stored:
+            registers = (reading.energy_Wh_import, reading.energy_Wh_export)
+            if registers != self._stored:
                 await self._register.store(self._key, self.meter.register())
-                self._stored = reading.energy_Wh_import
+                self._stored = registers
             self.latest = reading
             self._publish(reading)
             return reading

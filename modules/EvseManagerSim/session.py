@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
-from everest.contracts.types.authorization import ProvidedIdToken
+from everest.contracts.types.authorization import AuthorizationType, ProvidedIdToken
 from everest.contracts.types.evse_manager import (
     EnableDisableSource,
     PauseChargingEVSEReasonEnum,
@@ -23,7 +24,7 @@ from everest.contracts.types.evse_manager import (
 from .availability import AvailabilityTable
 from .board_drive import SLACK_S, BoardDrive
 from .reservation import Reservation
-from .session_table import ENTRY_EVENTS, TABLE
+from .session_table import ENTRY_EVENTS, PWM_STATES, TABLE
 from .states import (
     MINIMUM_CURRENT_A,
     BeginTransaction,
@@ -33,6 +34,7 @@ from .states import (
     EndTransaction,
     Enter,
     ForgetTransaction,
+    GiveUpHlc,
     SessionClosing,
     SessionOpened,
     State,
@@ -49,6 +51,26 @@ class Stop:
 
     reason: StopTransactionReason = StopTransactionReason.EVDisconnected
     id_tag: ProvidedIdToken | None = None
+
+
+class Dialogue(Protocol):
+    """What of ISO 15118 the machine looks at (v2g.py)."""
+
+    @property
+    def talks(self) -> bool:
+        """Car and EVSE found each other, and their dialogue is not over."""
+        ...
+
+    @property
+    def charging(self) -> bool:
+        """The car has begun its charge loop."""
+        ...
+
+
+class NoDialogue:
+    """A car that does not know ISO 15118, or whose talk is heard by nobody here."""
+
+    talks = charging = False
 
 
 class SessionMachine:
@@ -71,6 +93,10 @@ class SessionMachine:
         self.contactor_closed = False
         self.hlc_asleep = False
         """The car paused by ISO 15118: a short state C only wakes the EVSE, it does not ask for power."""
+        self.dialogue: Dialogue = NoDialogue()
+        self.by_hlc = False
+        """ISO 15118 tells the current of this AC session: the PWM is 5 %, and power needs the charge loop."""
+        self._charge_loop_until: float | None = None
         self._wants_since: float | None = None
         self.fatal = False
         self.user_pause = False
@@ -200,7 +226,7 @@ class SessionMachine:
         self._end_reservation()
 
     def offer(self, amps: float) -> None:
-        """The current that the energy budget allows per phase."""
+        """The current that the energy budget allows per phase; negative: what the car is to give back."""
         self.offered_A = amps
 
     def allow_three_phases(self, *, budget: bool | None = None, operator: bool | None = None) -> None:
@@ -226,6 +252,8 @@ class SessionMachine:
         if not self.wants_power or self._wants_since is None:
             self._wants_since = now if self.wants_power else None
         for _ in range(len(TABLE)):
+            if self._transaction_due:
+                self._begin_transaction(now)
             target = next((target for guard, target in TABLE[self.state] if guard(self, now)), None)
             if target is None:
                 break
@@ -238,6 +266,8 @@ class SessionMachine:
         due = self._drive.due(self.state)
         if self.state is State.PrepareCharging and self._drive.pwm_since is not None:
             due.append(self._drive.pwm_since + self._patience())
+        if self._charge_loop_until is not None:
+            due.append(self._charge_loop_until)
         if self.state is State.ChargingPausedEV and self.hlc_asleep and self._wants_since is not None:
             due.append(self._wants_since + self.times.longest_toggle_s)
         due += [self._entered + seconds for seconds in self.times.of(self.state)]
@@ -245,7 +275,12 @@ class SessionMachine:
 
     @property
     def power_available(self) -> bool:
-        return self.offered_A > MINIMUM_CURRENT_A
+        return self.offered_A > MINIMUM_CURRENT_A or self.offered_A < 0.0
+
+    @property
+    def offers_power(self) -> bool:
+        """A car that wants to charge now would be given power."""
+        return self.state in PWM_STATES and self.power_available
 
     @property
     def asks_for_energy(self) -> bool:
@@ -269,8 +304,30 @@ class SessionMachine:
         """Seconds in the present state, with a little slack for floating point."""
         return now - self._entered + SLACK_S
 
+    @property
+    def _transaction_due(self) -> bool:
+        """Plugged in and authorized (station 2.5), with nothing that forbids it."""
+        waits = self.state is State.WaitingForAuthentication and self.authorized and not self.transaction
+        return waits and not self.end_wanted and not self.fatal
+
+    @property
+    def hlc_allows(self) -> bool:
+        """False: power is given by ISO 15118 here, and the car has not asked for it by that."""
+        return not self.by_hlc or self.dialogue.charging
+
+    @property
+    def awaits_charge_loop(self) -> bool:
+        """Authorized, and the car is still given time to begin to charge by ISO 15118 (station 4.2)."""
+        return self._charge_loop_until is not None and not self.dialogue.charging
+
+    def charge_loop_missing(self, now: float) -> bool:
+        until = self._charge_loop_until
+        return self.awaits_charge_loop and until is not None and now + SLACK_S >= until
+
     def car_asks_for_power(self, now: float) -> bool:
         """State C, and not one that is a wake-up signal."""
+        if not self.hlc_allows:
+            return False
         if not self.wants_power or not self.hlc_asleep:
             return self.wants_power
         return self._wants_since is not None and now - self._wants_since + SLACK_S >= self.times.longest_toggle_s
@@ -295,8 +352,8 @@ class SessionMachine:
             return
         if target is State.Idle:
             self._enter_idle(source)
-        if source is State.WaitingForAuthentication and target is State.PrepareCharging:
-            self._begin_transaction()
+        if source is State.WaitingForAuthentication and self.transaction:
+            self._end_wait_for_charge_loop(gives_up=target is State.T_step_EF)
         if target is State.WaitingForAuthentication and not self.uuid:
             self._open_session(StartSessionReason.EVConnected, None)
         self.state = target
@@ -305,7 +362,7 @@ class SessionMachine:
         self._effects.append(Enter(target))
         if target is State.Finished:
             self._end_transaction()
-        if target is State.T_step_EF:
+        if target is State.T_step_EF and source is State.PrepareCharging:
             self.woken = True
         if target is State.ChargingPausedEVSE:
             self._announced = ()
@@ -350,18 +407,32 @@ class SessionMachine:
         self.token = None
         self._stop = None
 
-    def _begin_transaction(self) -> None:
+    def _begin_transaction(self, now: float) -> None:
         assert self.token is not None
         self.transaction = True
+        by_contract = self.token.authorization_type is AuthorizationType.PlugAndCharge
+        talks = self.dialogue.talks and (by_contract or self.times.five_percent_start)
+        self.by_hlc = talks or self.times.enforce_hlc
+        wait = talks and not self.times.enforce_hlc
+        self._charge_loop_until = now + self.times.charge_loop_within_s if wait else None
         if self.begins_without_power:
             self.offered_A = 0.0
         self._effects.append(BeginTransaction(self.uuid, self.token))
         self._emit(Ev.TransactionStarted, id_tag=self.token, reservation_id=self.reservation.shown_id)
         self.reservation.drop()
 
+    def _end_wait_for_charge_loop(self, *, gives_up: bool) -> None:
+        """Leaving the state in which the charge loop is waited for: without it the PWM tells the current."""
+        if self.awaits_charge_loop:
+            self.by_hlc = False
+        if gives_up:
+            self._effects.append(GiveUpHlc())
+        self._charge_loop_until = None
+
     def abort_transaction(self, now: float) -> None:
         """The meter did not start: no transaction and no charging until replug."""
-        self.transaction = self.authorized = False
+        self.transaction = self.authorized = self.by_hlc = False
+        self._charge_loop_until = None
         self.state = State.Finished
         self._entered = now
         self._effects.append(Enter(State.Finished))
@@ -371,7 +442,7 @@ class SessionMachine:
             return
         stop = self._stop or Stop()
         self._stop = stop  # an authorization that comes late is ignored until the car is gone
-        self.transaction = self.user_pause = self.authorized = False
+        self.transaction = self.user_pause = self.authorized = self.by_hlc = False
         self._effects.append(EndTransaction(self.uuid))
         self._emit(Ev.ChargingFinished)
         self._emit(Ev.TransactionFinished, stop_reason=stop.reason, id_tag=stop.id_tag)

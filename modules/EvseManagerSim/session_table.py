@@ -51,8 +51,20 @@ def _fatal(m: SessionMachine, now: float) -> bool:
     return m.fatal
 
 
-def _transaction_due(m: SessionMachine, now: float) -> bool:
-    return m.authorized
+def _transaction_to_end(m: SessionMachine, now: float) -> bool:
+    return m.transaction and m.end_wanted
+
+
+def _transaction_faulted(m: SessionMachine, now: float) -> bool:
+    return m.transaction and m.fatal
+
+
+def _charge_loop_missing(m: SessionMachine, now: float) -> bool:
+    return m.charge_loop_missing(now)
+
+
+def _may_prepare(m: SessionMachine, now: float) -> bool:
+    return m.transaction and not m.awaits_charge_loop
 
 
 def _end(m: SessionMachine, now: float) -> bool:
@@ -60,7 +72,7 @@ def _end(m: SessionMachine, now: float) -> bool:
 
 
 def _charging_possible(m: SessionMachine, now: float) -> bool:
-    return m.power_available and m.wants_power
+    return m.power_available and m.wants_power and m.hlc_allows
 
 
 def _wake_up(m: SessionMachine, now: float) -> bool:
@@ -123,10 +135,13 @@ TABLE: dict[State, tuple[tuple[Guard, State], ...]] = {
     State.Disabled: ((_enabled, State.Idle),),
     State.Idle: ((_disabled, State.Disabled), (_car_there, State.WaitingForAuthentication)),
     State.WaitingForAuthentication: (
+        (_transaction_to_end, State.StoppingCharging),
+        (_transaction_faulted, State.StoppingCharging),
         (_disabled, State.Disabled),
         (_car_gone, State.Idle),
         (_fatal, State.Finished),
-        (_transaction_due, State.PrepareCharging),
+        (_charge_loop_missing, State.T_step_EF),
+        (_may_prepare, State.PrepareCharging),
     ),
     State.PrepareCharging: (
         (_end, State.StoppingCharging),

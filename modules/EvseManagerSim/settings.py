@@ -13,11 +13,8 @@ from .battery import BatteryConfig
 from .budget import Hardware
 from .car import CarConfig
 from .meter import MeterConfig
-from .states import Times
+from .states import ISO_DUTY, Times
 from .v2g import Offer
-
-ISO_DUTY = 5.0
-"""PWM that says: ISO 15118 tells the current."""
 
 ConfigValue = bool | int | float | str
 
@@ -53,12 +50,15 @@ class Settings:
         return ConnectorTypeEnum(name) if name in ConnectorTypeEnum.__members__ else None
 
     def times(self) -> Times:
+        five_percent = self.hlc and self.flag("ac_hlc_use_5percent")
         return Times(
             state_f_s=self.number("state_F_after_fault_ms") / 1000.0,
             phase_switch_s=self.number("switch_3ph1ph_delay_s"),
             phase_switch_state_f=self.text("switch_3ph1ph_cp_state") == "F",
             fixed_duty=ISO_DUTY if self.dc else None,
-            waiting_duty=ISO_DUTY if self.dc or (self.hlc and self.flag("ac_hlc_use_5percent")) else None,
+            waiting_duty=ISO_DUTY if self.dc or five_percent else None,
+            five_percent_start=five_percent and not self.dc,
+            enforce_hlc=self.hlc and not self.dc and self.flag("ac_enforce_hlc"),
             waiting_duty_after_s=self.number("sleep_before_enabling_pwm_hlc_mode_ms") / 1000.0,
         )
 
@@ -67,7 +67,7 @@ class Settings:
             max_current_A=self.number("max_current"),
             three_phases=self.flag("three_phases"),
             battery=self._battery(),
-            stops_when_full=self.flag("stops_when_full"),
+            stops_when_full=self.flag("stops_when_full") and not self.bidirectional,
             iso15118=self.hlc,
             nominal_voltage_V=self.number("ac_nominal_voltage"),
             plugin_commands=self.text("plugin_commands"),
@@ -76,6 +76,11 @@ class Settings:
     @property
     def dc(self) -> bool:
         return self.text("charge_mode") == "DC"
+
+    @property
+    def bidirectional(self) -> bool:
+        """Energy may flow back from a DC car: EVSE and car must both know SAE J2847/2."""
+        return self.dc and self.flag("sae_j2847_2_bpt_enabled") and self.flag("support_sae_j2847")
 
     @property
     def hlc(self) -> bool:
@@ -117,6 +122,8 @@ class Settings:
             ramp_A_per_s=self.number("dc_ramp_ampere_per_second" if self.dc else "ramp_ampere_per_second"),
             standby_W=self.number("standby_power"),
             full_voltage_V=self.number("dc_target_voltage"),
+            most_given_W=self.number("dc_discharge_max_power_limit"),
+            minimal_soc_percent=self.number("dc_discharge_v2g_minimal_soc"),
         )
 
     def meter(self) -> MeterConfig:
@@ -151,5 +158,6 @@ def hardware_of(capabilities: HardwareCapabilities, nominal_voltage_V: float) ->
         min_current_A=capabilities.min_current_A_import,
         max_current_A=capabilities.max_current_A_import,
         max_phases=capabilities.max_phase_count_import,
+        max_export_A=capabilities.max_current_A_export,
         nominal_voltage_V=nominal_voltage_V,
     )

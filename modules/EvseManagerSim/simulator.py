@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from logging import getLogger
+from typing import NamedTuple
 
 from everest.contracts.interfaces.car_simulator import CarSimulatorImplementation
 from everest.contracts.interfaces.ev_manager import EvManagerImplementation
@@ -23,7 +24,7 @@ from .cross_boot import PlugMemory
 from .dc_meter import DcMeter
 from .derate import DcDerate, PlugTemperature
 from .faces import BoardSupportAC, ErrorFaces, EvseBoardSupport, Rcd
-from .faults import DIODE_FAULT, RCD_DC, InjectionError, parse_injection
+from .faults import DIODE_FAULT, RCD_DC, VENTILATION, InjectionError, parse_injection
 from .hardware import BoardListener
 from .metering import Metering
 from .pace import ticks
@@ -57,6 +58,13 @@ class SimulatedLink:
         self._board.three_phases = three_phases
 
 
+class Offered(NamedTuple):
+    """What the budget offers: A per phase, and the W that are all of them."""
+
+    amps: float
+    watts: float
+
+
 class CarSimulatorFace(CarSimulatorImplementation):
     """`car_simulator`: the car's commands on the bus, as its topics have them."""
 
@@ -86,7 +94,7 @@ class Simulator:
         errors: ErrorFaces,
         faces: tuple[BoardSupportAC, EvseBoardSupport, Rcd],
         listener: BoardListener | None,
-        offered_W: Callable[[], float],
+        offered: Callable[[], Offered],
         memory: PlugMemory,
     ) -> None:
         self.car = car
@@ -96,11 +104,11 @@ class Simulator:
         self._errors = errors
         self._board_ac, self._board_face, self._rcd = faces
         self._listener = listener
-        self._offered_W = offered_W
+        self._offered = offered
         self._memory = memory
         self.car_face = CarSimulatorFace(self)
         self.ev_face = EvManagerFace()
-        self.derate = DcDerate(dc=settings.dc)
+        self.derate = DcDerate(dc=settings.dc, bidirectional=settings.bidirectional)
         self._plug = PlugTemperature(metering.meter.temperature_C())
         self._last_tick: float | None = None
 
@@ -173,6 +181,8 @@ class Simulator:
         if seen == "A" != self._board.car_pilot:
             await self._plugged_in()
             self.ev_face.publish_ev_info(self.ev_info())
+        if self._board.lacks_ventilation:  # known before it could be taken for a pause of the car
+            await self._set_error(VENTILATION, True, measured=True)
         for report in reports:
             await self._report(report)
         if any(report.event in ("PowerOn", "PowerOff") for report in reports):
@@ -226,15 +236,24 @@ class Simulator:
         meter = self._metering.meter
         if isinstance(meter, DcMeter):
             self._plug.step(self.car.battery.current_A, seconds)
-            offered_W = self._offered_W() if self._board.contactor_closed and self._board.duty is not None else 0.0
-            most = min(self._settings.number("dc_target_current"), self._settings.number("dc_max_current_limit"))
-            offered_W, most = self.derate.power_W(offered_W), self.derate.current_A(most)
-            meter.set_dc_load(now, self.car.take_dc(offered_W, most, seconds), self.car.battery.voltage_V)
+            meter.set_dc_load(now, self._dc_current(seconds), self.car.battery.voltage_V)
         else:
             phases = self._board.phases(self.car)
-            meter.set_load(now, self.car.take(self._board.current_A(self.car), phases, seconds), phases)
-        if self.car.battery.current_A > 0.0:
+            amps = self._board.current_A(self.car, self._offered().amps)
+            meter.set_load(now, self.car.take(amps, phases, seconds), phases)
+        if self.car.battery.current_A != 0.0:
             self.ev_face.publish_ev_info(self.ev_info())
+
+    def _dc_current(self, seconds: float) -> float:
+        """What flows to a DC car now; negative: back from it, where less than nothing is offered."""
+        closed = self._board.contactor_closed and self._board.duty is not None
+        watts = self._offered().watts if closed else 0.0
+        number = self._settings.number
+        if watts < 0.0:
+            most = min(number("dc_discharge_target_current"), number("dc_discharge_max_current_limit"))
+            return -self.car.give_dc(*self.derate.from_car(-watts, most), seconds)
+        most = min(number("dc_target_current"), number("dc_max_current_limit"))
+        return self.car.take_dc(*self.derate.to_car(watts, most), seconds)
 
     async def _plugged_in(self) -> None:
         if self._settings.flag("reset_powermeter_on_session_start"):
@@ -254,6 +273,8 @@ class Simulator:
             await self._set_error(DIODE_FAULT, True, measured=True)
         elif unplugged and self._errors.is_active(DIODE_FAULT):
             await self._set_error(DIODE_FAULT, False)
+        if unplugged:
+            await self._set_error(VENTILATION, False)
         leaking = self.car.rcd_current_mA > RCD_LIMIT_MA
         if leaking and not self._rcd.is_error_active(RCD_DC):
             await self._set_error(RCD_DC, True, measured=True)

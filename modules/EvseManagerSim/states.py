@@ -51,6 +51,9 @@ STATE_TOPICS: dict[State, tuple[int, str]] = {
     State.SwitchPhases: (11, "SwitchPhases"),
 }
 
+ISO_DUTY = 5.0
+"""PWM that says: ISO 15118 tells the current."""
+
 MINIMUM_CURRENT_A = 5.9
 """An offer above this counts as power (station 2.4)."""
 
@@ -74,6 +77,12 @@ class Times:
     waiting_duty: float | None = None
     """PWM in percent while waiting for authorization: the car may talk. None: no PWM then."""
     waiting_duty_after_s: float = 0.5
+    five_percent_start: bool = False
+    """A car that talks ISO 15118 is told its current by that from its authorization on, whoever pays (AC)."""
+    enforce_hlc: bool = False
+    """Power is given by ISO 15118 only: the PWM never tells the current (AC)."""
+    charge_loop_within_s: float = 10.0
+    """So long after the authorization a car may take to begin to charge by ISO 15118, before the PWM tells it."""
     longest_toggle_s: float = 3.0
     """A state C of a sleeping car (ISO 15118) that is shorter than this only wakes the EVSE."""
 
@@ -173,6 +182,11 @@ class SessionClosing:
 
 
 @dataclass(frozen=True)
+class GiveUpHlc:
+    """The car did not begin to charge by ISO 15118 in time: the V2G session is over, the PWM tells the current."""
+
+
+@dataclass(frozen=True)
 class Unplugged:
     """The EVSE became Idle: own errors are cleared, the connector is unlocked."""
 
@@ -189,5 +203,6 @@ Effect = (
     | ForgetTransaction
     | SessionOpened
     | SessionClosing
+    | GiveUpHlc
     | Unplugged
 )

@@ -84,14 +84,19 @@ def choose(wish: Payment, *, offered: frozenset[Payment], has_contract: bool, fo
 
 
 class V2G:
-    """The session between car and EVSE. `is_authorized` tells whether the EVSE's session is, by whatever token.
+    """The session between car and EVSE. `is_authorized` tells whether the EVSE's session is, by whatever token,
+    `gives_power` whether it is ready to.
 
-    `started(wish)`, `paused()` and `ended()` are called when a V2G session begins, sleeps and is over, `news()` when
-    Auth said something or the plug moved, `matched()` when car and EVSE found each other (SLAC).
+    `started(wish)`, `paused()` and `ended()` are called when a V2G session begins, sleeps and is over, `begun()` when
+    its charge loop does, `news()` when Auth said something or the plug moved, `matched()` when car and EVSE found each
+    other (SLAC).
     """
 
-    def __init__(self, offer: Offer, is_authorized: Callable[[], bool]) -> None:
+    def __init__(
+        self, offer: Offer, is_authorized: Callable[[], bool], gives_power: Callable[[], bool] = lambda: True
+    ) -> None:
         self._is_authorized = is_authorized
+        self._gives_power = gives_power
         self._next_offer = offer
         self.offer = offer
         """What holds since the last session set-up."""
@@ -100,10 +105,14 @@ class V2G:
         self.news: Callable[[], None] = lambda: None
         self.paused: Callable[[], None] = lambda: None
         self.matched: Callable[[], None] = lambda: None
+        self.begun: Callable[[], None] = lambda: None
         self.active = False
         """The car has asked for a session that is not over."""
         self.authorized = False
         """The EVSE told the car that it may charge."""
+        self.charging = False
+        """The car has begun its charge loop."""
+        self._matched = False
         self.waiting_for_pnc = False
         """A contract was handed to Auth: other tokens do not count."""
         self.by_pnc = False
@@ -119,6 +128,23 @@ class V2G:
         self.is_refused = False
         self.started(wish)
 
+    def match(self) -> None:
+        """Car and EVSE found each other (SLAC)."""
+        self._matched = True
+        self.matched()
+
+    @property
+    def talks(self) -> bool:
+        """They found each other, and their dialogue is not over."""
+        return self._matched or self.active
+
+    def begin_charging(self) -> bool:
+        """The car begins its charge loop, if it may. True once the EVSE gives power."""
+        if self.authorized and not self.charging:
+            self.charging = True
+            self.begun()
+        return self.charging and self._gives_power()
+
     def pause(self) -> None:
         """The car ends it for now; it will wake the EVSE and ask anew."""
         if self.authorized:
@@ -127,8 +153,9 @@ class V2G:
 
     def end(self) -> None:
         """The V2G session is over, by either side."""
+        self._matched = False
         if self.active:
-            self.active = self.authorized = self.waiting_for_pnc = False
+            self.active = self.authorized = self.charging = self.waiting_for_pnc = False
             self.ended()
 
     # --- the EVSE

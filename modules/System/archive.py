@@ -1,9 +1,10 @@
 """The archive that a log upload sends: a gzipped tar with a description and the station's log files.
 
-Lives here: `build`, blocking. Files last written before the requested window are left out; one written later may hold
-lines of the window, so the end of the window leaves nothing out. Of a SecurityLog only the security logs are part.
-The files live while they are read: one that cannot be opened is named in the description and left out, one that grows
-or shrinks goes in with the size it had.
+Lives here: `build`, blocking. The description says what was asked for, on which software and machine it was made, and
+which files are there. Files last written before the requested window are left out; one written later may hold lines of
+the window, so the end of the window leaves nothing out. Of a SecurityLog only the security logs are part. The files
+live while they are read: one that cannot be opened is named in the description and left out, one that grows or shrinks
+goes in with the size it had.
 """
 
 from __future__ import annotations
@@ -11,14 +12,18 @@ from __future__ import annotations
 import io
 import json
 import logging
+import platform
+import shutil
 import tarfile
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any, BinaryIO
 
 log = logging.getLogger(__name__)
 SECURITY = "SecurityLog"
+PACKAGE = "everest-ocpp16"
 
 
 def build(
@@ -45,10 +50,25 @@ def build(
                 entry = archive.gettarinfo(arcname=name, fileobj=file)
                 archive.addfile(entry, _Exactly(file, check))
             names.append(name)
-        text = json.dumps({**description, "files": names, "left_out": left_out}, indent=2).encode()
+        about = {**description, **_machine(target.parent), "files": names, "left_out": left_out}
+        text = json.dumps(about, indent=2).encode()
         entry = tarfile.TarInfo("diagnostics.json")
         entry.size = len(text)
         archive.addfile(entry, io.BytesIO(text))
+
+
+def _machine(folder: Path) -> dict[str, Any]:
+    """What somebody who reads the logs elsewhere asks first. `folder`: whose disk is looked at."""
+    try:
+        version = metadata.version(PACKAGE)
+    except metadata.PackageNotFoundError:
+        version = "unknown"
+    return {
+        "software": f"{PACKAGE} {version}",
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "disk_free_bytes": shutil.disk_usage(folder).free,
+    }
 
 
 class _Exactly(io.RawIOBase):

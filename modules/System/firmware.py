@@ -25,8 +25,8 @@ from evse_security import verify_file_signature
 
 from .firmware_file import metadata_of
 from .host import Host
-from .locations import disables_connectors, parse_time
-from .transfer import Transfer, TransferError
+from .locations import disables_connectors
+from .transfer import TransferError
 
 log = logging.getLogger(__name__)
 PAUSE = 2.0
@@ -68,14 +68,12 @@ class FirmwareUpdater:
     def __init__(
         self,
         host: Host,
-        transfer: Transfer,
         publish: Callable[[FirmwareUpdateStatus], None],
         *,
         installed: Callable[[], Awaitable[None]],
         reset: Callable[[], Awaitable[None]] | None,
     ) -> None:
         self._host = host
-        self._transfer = transfer
         self._send = publish
         self._installed = installed
         self._reset = reset
@@ -86,13 +84,16 @@ class FirmwareUpdater:
         """Start or plan an update; the answer is that of `ANSWERS`."""
         signed = request.request_id != UNSIGNED
         if signed and not (request.signing_certificate and request.signature):
+            log.warning("firmware update %d rejected: it needs signing_certificate and signature", request.request_id)
             return UpdateFirmwareResponse.Rejected
         answer = ANSWERS[signed, self._phase]
         if answer is UpdateFirmwareResponse.Rejected:
+            running = self._phase.name.lower() if self._phase is not None else "running"
+            log.warning("firmware update %d rejected: one is %s already", request.request_id, running)
             return answer
         if self._task is not None:
             self._task.cancel()
-        wait = self._host.seconds_until(parse_time(request.retrieve_timestamp))
+        wait = self._host.seconds_until(request.retrieve_timestamp, "retrieve_timestamp")
         self._phase = Phase.PLANNED if wait > 0 else Phase.DOWNLOADING
         self._task = self._host.spawn(self._run(request, wait, signed=signed), name="firmware update")
         return answer
@@ -155,7 +156,7 @@ class FirmwareUpdater:
 
     async def _fetch(self, location: str, path: Path) -> bool:
         try:
-            await self._transfer.download(location.partition("#")[0], path)
+            await self._host.transfer.download(location.partition("#")[0], path)
         except TransferError as error:
             log.error("firmware download failed: %s", error)
             return False
@@ -198,7 +199,7 @@ class FirmwareUpdater:
         return True
 
     async def _install(self, request: FirmwareUpdateRequest) -> None:
-        wait = self._host.seconds_until(parse_time(request.install_timestamp))
+        wait = self._host.seconds_until(request.install_timestamp, "install_timestamp")
         if wait > 0:
             self._phase = Phase.VERIFIED
             self._publish(FirmwareUpdateStatusEnum.InstallScheduled, request)

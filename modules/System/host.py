@@ -1,8 +1,9 @@
-"""What both transfer flows need of their module: tasks, time, temporary files, retry defaults."""
+"""What both transfer flows need of their module: the network, tasks, time, temporary files, retry defaults."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import tempfile
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -10,8 +11,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from everest.runtime.clock import parse_timestamp, timestamp
+
 from . import chance
-from .locations import file_stamp
+from .transfer import Transfer
+
+log = logging.getLogger(__name__)
 
 
 class Spawn(Protocol):
@@ -20,18 +25,30 @@ class Spawn(Protocol):
     def __call__(self, coroutine: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]: ...
 
 
-@dataclass(frozen=True)
+@dataclass
 class Host:
-    """Handed to the flows; `default_retries` is a number of attempts, `default_interval` seconds."""
+    """Handed to the flows; `default_retries` is a number of attempts, `default_interval` seconds.
 
+    `transfer` may be replaced: by the played network of a scenario, of a replay, of a test.
+    """
+
+    transfer: Transfer
     spawn: Spawn
     now: Callable[[], datetime]
     default_retries: float
     default_interval: float
     folder: Path = Path(tempfile.gettempdir())
 
-    def seconds_until(self, moment: datetime | None) -> float:
+    def moment(self, text: str | None, name: str) -> datetime | None:
+        """The time a request gives as `name`; None where it gives none, and, with a word in the log, no real one."""
+        moment = parse_timestamp(text)
+        if moment is None and text:
+            log.warning("%s %r is no time and taken as absent", name, text)
+        return moment
+
+    def seconds_until(self, text: str | None, name: str) -> float:
         """0 for none and for the past."""
+        moment = self.moment(text, name)
         return 0.0 if moment is None else max(0.0, (moment - self.now()).total_seconds())
 
     def retries(self, retries: int | None, interval: int | None) -> tuple[int, float]:
@@ -41,7 +58,7 @@ class Host:
 
     def temporary_name(self, kind: str) -> str:
         """`<kind>-<T><6 random characters>` (station 5.2, 5.4)."""
-        return f"{kind}-{file_stamp(self.now())}{chance.suffix()}"
+        return f"{kind}-{timestamp(self.now())}{chance.suffix()}"
 
     def temporary_file(self, kind: str) -> Path:
         """A fresh name in the temporary directory; the file is not made."""

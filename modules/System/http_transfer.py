@@ -31,7 +31,6 @@ async def download(place: Location, partial: Partial, limits: Limits) -> None:
     async with _answer("GET", place, limits, headers) as response:
         if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
             partial.done()  # the next attempt begins anew
-        response.raise_for_status()
         if response.status_code not in (httpx.codes.OK, httpx.codes.PARTIAL_CONTENT):
             raise TransferError(f"the server sent no file: {response.status_code} {response.reason_phrase}")
         resume = response.status_code == httpx.codes.PARTIAL_CONTENT
@@ -44,7 +43,8 @@ async def download(place: Location, partial: Partial, limits: Limits) -> None:
 async def upload(place: Location, sending: Upload, limits: Limits) -> None:
     """PUT, again and whole at each place it is redirected to. What the server says besides its status is not read."""
     async with _answer("PUT", place, limits, {"Content-Length": str(sending.size)}, sending.source) as response:
-        response.raise_for_status()
+        if not response.is_success:
+            raise TransferError(f"the server did not take the file: {response.status_code} {response.reason_phrase}")
 
 
 @contextlib.asynccontextmanager

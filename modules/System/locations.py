@@ -1,9 +1,8 @@
-"""What a location of a request says, and times (station 5.2, 9.9). Pure."""
+"""What a location of a request says (station 5.2, 9.9). Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 DISABLE = "disable_connectors_during_install"
@@ -53,11 +52,14 @@ def _plain(parts: SplitResult) -> str:
     return parts._replace(fragment="", netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
-def without_credentials(location: str) -> str:
-    """The location as it may stand in a log."""
-    scheme, separator, rest = location.rpartition("://")
+def shown(location: str) -> str:
+    """The location as it may stand in a log: without credentials, and without query, which may hold a key."""
+    scheme, separator, rest = location.partition("://")
+    if not separator:
+        scheme, rest = "", location
     place, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{place.rpartition('@')[2]}{slash}{path}"
+    plain = f"{scheme}{separator}{place.rpartition('@')[2]}{slash}{path}"
+    return plain.partition("#")[0].partition("?")[0]
 
 
 def upload_target(location: str, file_name: str) -> str:
@@ -74,20 +76,3 @@ def disables_connectors(location: str) -> bool | None:
     """`disable_connectors_during_install` of the fragment; None if the fragment does not say."""
     values = parse_qs(location.partition("#")[2]).get(DISABLE)
     return values[-1].strip().lower() not in ("false", "0") if values else None
-
-
-def parse_time(text: str | None) -> datetime | None:
-    """An RFC 3339 time; None for none, and for what cannot be read."""
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-
-
-def file_stamp(moment: datetime) -> str:
-    """`T` of the file names: RFC 3339 in UTC with three decimals."""
-    utc = moment.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"

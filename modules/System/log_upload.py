@@ -23,8 +23,8 @@ from everest.contracts.types.system import (
 from . import archive
 from .blocking import in_thread
 from .host import Host
-from .locations import parse_time, upload_target
-from .transfer import Transfer, TransferError
+from .locations import upload_target
+from .transfer import TransferError
 
 log = logging.getLogger(__name__)
 PAUSE = 2.0
@@ -35,14 +35,11 @@ NO_REQUEST_ID = -1
 class LogUploader:
     """`folder` None: the archive holds no log files."""
 
-    def __init__(
-        self, host: Host, transfer: Transfer, publish: Callable[[LogStatus], None], *, folder: Path | None, station: str
-    ) -> None:
+    def __init__(self, host: Host, publish: Callable[[LogStatus], None], *, folder: Path | None, module: str) -> None:
         self._host = host
-        self._transfer = transfer
         self._send = publish
         self._folder = folder
-        self._station = station
+        self._module = module
         self._task: asyncio.Task[None] | None = None
         self._request_id = NO_REQUEST_ID
 
@@ -87,7 +84,7 @@ class LogUploader:
         try:
             if not await asyncio.to_thread(path.exists):
                 await self._build(request, path)
-            await self._transfer.upload(path, target)
+            await self._host.transfer.upload(path, target)
         except (TransferError, OSError) as error:
             log.error("log upload failed: %s", error)
             return False
@@ -96,7 +93,8 @@ class LogUploader:
     async def _build(self, request: UploadLogsRequest, path: Path) -> None:
         """The archive gets its name when it is whole. Errors: OSError."""
         scratch = path.with_name(f"{path.name}.part")
-        description, oldest = self._describe(request), parse_time(request.oldest_timestamp)
+        description = self._describe(request)
+        oldest = self._host.moment(request.oldest_timestamp, "oldest_timestamp")
         try:
             await in_thread(lambda cut: archive.build(scratch, description, self._folder, oldest, cut.check))
             scratch.rename(path)
@@ -105,7 +103,7 @@ class LogUploader:
 
     def _describe(self, request: UploadLogsRequest) -> dict[str, Any]:
         return {
-            "station": self._station,
+            "module": self._module,
             "created": self._host.now().isoformat(),
             "type": request.type,
             "oldest_timestamp": request.oldest_timestamp,

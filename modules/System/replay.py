@@ -6,10 +6,12 @@ Not used while it runs in a stack. A trace does not hold transfers, but the stat
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from . import firmware, log_upload
 from .system import System
 from .transfer import TransferError
 
@@ -31,7 +33,8 @@ class World(Protocol):
 
 
 class Outcome(NamedTuple):
-    """How one transfer ended, when it had begun (Unix time), and how many seconds it took."""
+    """How one transfer ended, when it had begun (Unix time), and how many seconds it took: without the pauses that
+    System makes itself."""
 
     began: float
     seconds: float
@@ -40,18 +43,27 @@ class Outcome(NamedTuple):
 
 def attach(module: System, world: World) -> None:
     """Put the recorded network in place of the real one."""
-    firmware = outcomes(
-        world.said("var main/firmware_update_status"), "firmware_update_status", "Downloading", DOWNLOADS
+    downloads = outcomes(
+        world.said("var main/firmware_update_status"), "firmware_update_status", "Downloading", DOWNLOADS, _around
     )
-    logs = outcomes(world.said("var main/log_status"), "log_status", "Uploading", UPLOADS)
-    network = RecordedTransfer(world.clock, firmware, logs)
-    module.transfer = network
-    module.firmware._transfer = network
-    module.logs._transfer = network
+    uploads = outcomes(
+        world.said("var main/log_status"), "log_status", "Uploading", UPLOADS, lambda _: log_upload.PAUSE
+    )
+    module.host.transfer = RecordedTransfer(world.clock, downloads, uploads)
 
 
-def outcomes(said: list[tuple[float, Any]], member: str, begin: str, ends: dict[str, bool]) -> list[Outcome]:
-    """The transfers that a row of statuses tells of; one without an end lasts for ever."""
+def _around(status: Any) -> float:
+    """Seconds of pause between `Downloading` and the end of a download: one more in a signed update (station 5.3)."""
+    return firmware.PAUSE if status["request_id"] == firmware.UNSIGNED else 2 * firmware.PAUSE
+
+
+def outcomes(
+    said: list[tuple[float, Any]], member: str, begin: str, ends: dict[str, bool], pauses: Callable[[Any], float]
+) -> list[Outcome]:
+    """The transfers that a row of statuses tells of; one without an end lasts for ever.
+
+    `pauses`: of a status, the seconds between `begin` and the end that are none of the network's.
+    """
     found: list[Outcome] = []
     began: float | None = None
     for t, value in said:
@@ -60,7 +72,7 @@ def outcomes(said: list[tuple[float, Any]], member: str, begin: str, ends: dict[
                 found.append(Outcome(began, float("inf"), False))
             began = t
         elif value[member] in ends and began is not None:
-            found.append(Outcome(began, t - began, ends[value[member]]))
+            found.append(Outcome(began, max(0.0, t - began - pauses(value)), ends[value[member]]))
             began = None
     return found
 

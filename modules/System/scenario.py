@@ -34,10 +34,7 @@ class Surroundings(Protocol):
 
 def attach(module: System, surroundings: Surroundings) -> None:
     """Put the scenario's file server in place of the network."""
-    transfer = MemoryTransfer(surroundings.files)
-    module.transfer = transfer
-    module.firmware._transfer = transfer
-    module.logs._transfer = transfer
+    module.host.transfer = MemoryTransfer(surroundings.files)
 
 
 class MemoryTransfer:

@@ -30,7 +30,7 @@ from .boot_reason import BootReasonStore
 from .firmware import FirmwareUpdater
 from .host import Host
 from .log_upload import LogUploader
-from .transfer import Limits, NetworkTransfer, Transfer
+from .transfer import Limits, NetworkTransfer
 
 log = logging.getLogger(__name__)
 
@@ -80,28 +80,26 @@ class System(Module):
     def __init__(self, context: ModuleContext) -> None:
         super().__init__(context)
         self.boot_reason = BootReasonStore(self.optional_connection("store", KvsClient))
-        host = Host(
+        self.host = Host(
+            transfer=NetworkTransfer(self._limits()),
             spawn=self.spawn,
             now=self.clock.now,
             default_retries=float(self.config["DefaultRetries"]),
             default_interval=float(self.config["DefaultRetryInterval"]),
         )
         main = SystemMain(self)
-        self.transfer: Transfer = NetworkTransfer(self._limits())
         folder = str(self.config["LogPath"])
         self.firmware = FirmwareUpdater(
-            host,
-            self.transfer,
+            self.host,
             main.publish_firmware_update_status,
             installed=self.boot_reason.firmware_updated,
             reset=self._reset_after_update if self.config["ResetAfterUpdate"] else None,
         )
         self.logs = LogUploader(
-            host,
-            self.transfer,
+            self.host,
             main.publish_log_status,
             folder=Path(folder) if folder else None,
-            station=self.info.id,
+            module=self.info.id,
         )
         self.provide("main", main)
 

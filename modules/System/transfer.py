@@ -16,12 +16,14 @@ from typing import Protocol, TypeVar
 import httpx
 
 from . import ftp_transfer, http_transfer, sftp_transfer
-from .locations import Location, LocationError, parse, without_credentials
+from .locations import Location, LocationError, parse, shown
 from .partial import Limits, Partial, Sent, TransferError, Upload, Validators
 
 __all__ = ["Limits", "NetworkTransfer", "Transfer", "TransferError"]
 
 Move = TypeVar("Move")
+LONGEST_REASON = 300
+"""Characters of an error that are told."""
 DOWNLOADS: dict[str, Callable[[Location, Partial, Limits], Awaitable[None]]] = {
     "http": http_transfer.download,
     "https": http_transfer.download,
@@ -87,14 +89,21 @@ class NetworkTransfer:
 
     async def _guarded(self, location: str, default_scheme: str, move: Callable[[Location], Awaitable[None]]) -> None:
         """A location comes from outside: whatever it says, and whatever its server answers, is a failed transfer."""
+        limit = asyncio.timeout(self._limits.deadline)
         try:
-            place = parse(location, default_scheme=default_scheme)
-            async with asyncio.timeout(self._limits.deadline):
-                await move(place)
-        except LocationError as error:
-            raise TransferError(f"location {without_credentials(location)!r}: {error}") from error
+            async with limit:
+                await move(parse(location, default_scheme=default_scheme))
+        except (LocationError, TransferError) as error:
+            raise TransferError(f"{shown(location)!r}: {error}") from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError, EOFError, ValueError, ftplib.Error) as error:
-            raise TransferError(f"{type(error).__name__}: {error}") from error
+            reason = f"not done within {self._limits.deadline:g} s" if limit.expired() else _told(error)
+            raise TransferError(f"{shown(location)!r}: {reason}") from error
+
+
+def _told(error: Exception) -> str:
+    """An error in one line of bounded length; servers may say much, and some errors say nothing but their name."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:LONGEST_REASON]}" if text else type(error).__name__
 
 
 def _known(moves: dict[str, Move], place: Location) -> Move:

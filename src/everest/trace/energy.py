@@ -59,7 +59,7 @@ class Balance:
 
 
 def samples(records: Iterable[tuple[float, str, str]]) -> dict[str, list[Sample]]:
-    """Readings by meter (`<module>/<implementation>`) from (t, topic, payload) of bus messages."""
+    """Readings by meter (`<module>/<implementation>`), import only, from (t, topic, payload) of bus messages."""
     found: dict[str, list[Sample]] = {}
     for t, topic, payload in records:
         levels = topic.split("/")
@@ -69,7 +69,7 @@ def samples(records: Iterable[tuple[float, str, str]]) -> dict[str, list[Sample]
         power = (reading.get("power_W") or {}).get("total")
         if power is not None:
             found.setdefault(f"{levels[-5]}/{levels[-3]}", []).append(
-                Sample(t, float(reading["energy_Wh_import"]["total"]), float(power))
+                Sample(t, float(reading["energy_Wh_import"]["total"]), max(float(power), 0.0))
             )
     return found
 

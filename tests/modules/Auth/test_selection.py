@@ -42,6 +42,16 @@ async def test_find_first_passes_over_a_car_whose_evse_the_token_does_not_name()
         assert evses_of(station) == [2]
 
 
+async def test_find_first_passes_over_a_car_that_charges_already() -> None:
+    """A transaction that Auth did not authorize, as after a restart of Auth alone."""
+    async with Station() as station:
+        await station.settle()
+        await station.plug_in(1)
+        await station.start_transaction(1)
+        await station.swipe(token())
+        assert evses_of(station) == [2]
+
+
 async def test_a_car_that_left_is_forgotten() -> None:
     async with Station() as station:
         await station.settle()
@@ -54,8 +64,9 @@ async def test_a_car_that_left_is_forgotten() -> None:
 # --- PlugEvents
 
 
-async def test_plug_events_waits_for_a_car() -> None:
-    async with Station(selection_algorithm="PlugEvents") as station:
+@pytest.mark.parametrize("algorithm", ["PlugEvents", "PlugEventsLIFO"])
+async def test_plug_events_wait_for_a_car(algorithm: str) -> None:
+    async with Station(selection_algorithm=algorithm) as station:
         await station.swipe(token())
         await asyncio.sleep(29)
         assert station.statuses() == ["Processing", "Accepted"]
@@ -64,8 +75,9 @@ async def test_plug_events_waits_for_a_car() -> None:
         assert evses_of(station) == [2]
 
 
-async def test_plug_events_ends_timed_out() -> None:
-    async with Station(selection_algorithm="PlugEvents") as station:
+@pytest.mark.parametrize("algorithm", ["PlugEvents", "PlugEventsLIFO"])
+async def test_plug_events_end_timed_out(algorithm: str) -> None:
+    async with Station(selection_algorithm=algorithm) as station:
         await station.swipe(token())
         await asyncio.sleep(29.9)
         assert station.statuses() == ["Processing", "Accepted"]
@@ -125,10 +137,14 @@ async def test_user_input_serves_tokens_that_name_one_evse_and_ends_the_module_w
         assert station.statuses()[-1] == "Accepted"
 
 
-async def test_user_input_without_a_choice_works() -> None:
-    async with Station(evses=1, selection_algorithm="UserInput") as station:
+@pytest.mark.parametrize(("evses", "algorithm"), [(1, "UserInput"), (2, "FindFirst")])
+async def test_where_there_is_no_choice_or_one_that_can_be_made_nothing_is_warned_of(
+    evses: int, algorithm: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Station(evses=evses, selection_algorithm=algorithm) as station:
         await station.swipe(token())
         assert station.statuses() == START
+        assert caplog.messages == []
 
 
 # --- connection timer
@@ -162,6 +178,20 @@ async def test_the_connection_timer_is_stopped_by(event: str) -> None:
         await asyncio.sleep(60)
         assert station.count(1, "withdraw_authorization") == 0
         assert station.statuses() == START
+
+
+@pytest.mark.parametrize("event", ["SessionFinished", "Deauthorized"])
+async def test_a_new_authorization_has_its_whole_time_whatever_ended_the_one_before(event: str) -> None:
+    async with Station(evses=1) as station:
+        await station.swipe(token("TAG1"))
+        await asyncio.sleep(20)
+        await station.event(1, event)
+        await station.swipe(token("TAG2"))
+        await asyncio.sleep(29)
+        assert station.count(1, "withdraw_authorization") == 0
+        await asyncio.sleep(2)
+        assert station.count(1, "withdraw_authorization") == 1
+        assert [m["token"]["id_token"]["value"] for m in station.status_messages("TimedOut")] == ["TAG2"]
 
 
 async def test_the_timer_runs_also_when_a_car_is_there_already() -> None:
@@ -202,6 +232,17 @@ async def test_a_car_without_authorization_blocks_its_evse_after_the_plug_in_tim
         assert station.statuses()[2:] == START
 
 
+async def test_a_blocked_car_is_no_car_that_waits() -> None:
+    async with Station(evses=3, plug_in_timeout_enabled=True, selection_algorithm="PlugEvents") as station:
+        await station.settle()
+        await station.plug_in(1)
+        await asyncio.sleep(31)
+        await station.swipe(token())
+        assert evses_of(station) == []
+        await station.plug_in(2)
+        assert evses_of(station) == [2]
+
+
 @pytest.mark.parametrize(("evses", "enabled"), [(1, True), (2, False)])
 async def test_there_is_no_plug_in_timeout_with_one_evse_or_when_switched_off(evses: int, enabled: bool) -> None:
     async with Station(evses=evses, plug_in_timeout_enabled=enabled) as station:
@@ -209,6 +250,19 @@ async def test_there_is_no_plug_in_timeout_with_one_evse_or_when_switched_off(ev
         await station.plug_in(1)
         await asyncio.sleep(60)
         assert station.count(1, "withdraw_authorization") == 0
+
+
+async def test_a_car_that_came_back_has_the_whole_plug_in_timeout() -> None:
+    async with Station(plug_in_timeout_enabled=True) as station:
+        await station.settle()
+        await station.plug_in(1)
+        await asyncio.sleep(20)
+        await station.unplug(1)
+        await station.plug_in(1)
+        await asyncio.sleep(29)
+        assert station.count(1, "withdraw_authorization") == 0
+        await asyncio.sleep(2)
+        assert station.count(1, "withdraw_authorization") == 1
 
 
 async def test_a_car_authorized_in_time_is_not_blocked() -> None:
@@ -275,6 +329,16 @@ async def test_a_card_that_waits_for_a_car_is_withdrawn() -> None:
         assert station.statuses() == ["Processing", "Accepted", "Withdrawn"]
 
 
+async def test_a_withdrawal_of_another_card_or_elsewhere_leaves_a_waiting_card_alone() -> None:
+    async with Station(selection_algorithm="PlugEvents", evses=3) as station:
+        await station.swipe(token(connectors=[1, 2]))
+        assert await withdraw(station, id_token={"value": "TAG2", "type": "ISO14443"}) == "AuthorizationNotFound"
+        assert await withdraw(station, evse_id=3) == "AuthorizationNotFound"
+        assert station.statuses() == ["Processing", "Accepted"]
+        await station.plug_in(2)
+        assert station.statuses() == START
+
+
 async def test_a_withdrawal_is_forgotten_when_it_is_done() -> None:
     """DEPARTURE A3."""
     async with Station(selection_algorithm="PlugEvents") as station:
@@ -319,4 +383,7 @@ async def test_a_timer_that_fires_in_the_moment_of_the_start_withdraws_nothing()
         evse = station.module._station.evses[1]  # type: ignore[attr-defined]
         await station.module._tokens._connection_timeout(evse, token())  # type: ignore[attr-defined]
         assert evse.identifier is not None
+        await station.unplug(1)
+        await station.module._tokens._connection_timeout(evse, token())  # type: ignore[attr-defined]
         assert station.count(1, "withdraw_authorization") == 0
+        assert station.statuses() == START

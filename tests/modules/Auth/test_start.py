@@ -1,5 +1,7 @@
 """The start of Auth: what waits, what is dropped, what is asked (station 1.2)."""
 
+import asyncio
+
 import pytest
 
 from everest.runtime import HandlerException, StartupError
@@ -49,6 +51,19 @@ async def test_a_fault_before_ready_is_kept() -> None:
         station.make_ready()
         await station.swipe(token())
         assert station.statuses() == ["Processing", "Rejected"]
+
+
+async def test_a_module_that_ends_stops_its_timers_and_withdraws_nothing() -> None:
+    async with Station(evses=3, plug_in_timeout_enabled=True) as station:
+        await station.swipe(token())
+        await station.plug_in(2)
+        wish = {"reservation_id": 5, "id_token": "X", "expiry_time": "2026-01-05T10:00:20Z", "evse_id": 3}
+        assert await station.call("reservation", "reserve_now", {"request": wish}) == "Accepted"
+        await station.module.shutdown()
+        await asyncio.sleep(100)
+        assert [station.count(n, "withdraw_authorization") for n in (1, 2, 3)] == [0, 0, 0]
+        assert station.updates() == [(5, "Placed")]
+        assert station.statuses()[-1] == "UsedToStart"
 
 
 async def test_evse_ids_are_those_that_get_evse_tells() -> None:

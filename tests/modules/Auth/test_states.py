@@ -109,8 +109,17 @@ def test_plugging_in_enters_the_queue_but_does_not_occupy_the_connector(station:
     assert consequences == (Consequence.START_PLUG_IN_TIMER, Consequence.WAKE_SELECTION)
 
 
+def test_a_car_stands_in_the_queue_once_and_at_its_last_place() -> None:
+    station = StationState({1: an_evse(1), 2: an_evse(2)})
+    plug_in(station)
+    station.plugged(2)
+    plug_in(station)
+    assert station.plug_in_queue == [2, 1]
+
+
 def test_a_session_that_starts_with_authorization_is_no_plug_in(station: StationState) -> None:
     assert happens(station, "SessionStarted", session_started={"reason": "Authorized", "meter_value": METER}) == ()
+    assert happens(station, "SessionStarted") == ()
     assert station.plug_in_queue == []
     assert not station.evses[1].plugged_in
 
@@ -132,9 +141,10 @@ def test_a_transaction_occupies_until_the_session_is_finished(station: StationSt
 def test_the_end_of_a_session_clears_everything(station: StationState) -> None:
     evse = station.evses[1]
     plug_in(station)
-    evse.identifier, evse.plug_in_timeout = an_identifier(), True
+    evse.identifier, evse.plug_in_timeout, evse.transaction_active = an_identifier(), True, True
     consequences = happens(station, "SessionFinished", session_finished={"meter_value": METER})
     assert (evse.identifier, evse.plugged_in, evse.plug_in_timeout, station.plug_in_queue) == (None, False, False, [])
+    assert not evse.transaction_active
     assert Consequence.STOP_CONNECTION_TIMER in consequences
     assert Consequence.STOP_PLUG_IN_TIMER in consequences
 

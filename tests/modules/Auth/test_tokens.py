@@ -42,6 +42,12 @@ async def test_accepted_carries_tariff_messages_and_the_parent_id() -> None:
         assert station.status_messages("UsedToStart")[0]["messages"] == []
 
 
+async def test_a_parent_id_the_token_brought_stays_where_validation_gives_none() -> None:
+    async with Station() as station:
+        await station.swipe(token(parent_id_token=parent("OWN")))
+        assert station.status_messages("Accepted")[0]["token"]["parent_id_token"] == parent("OWN")
+
+
 async def test_the_evse_is_told_before_the_start_is_announced() -> None:
     async with Station() as station:
         told = asyncio.Event()
@@ -166,6 +172,29 @@ async def test_a_finished_evse_takes_no_further_swipe_until_unplug() -> None:
         assert station.statuses()[5:] == START
 
 
+async def test_with_a_master_pass_a_finished_evse_takes_no_accepted_card_either() -> None:
+    """The master pass has the validators asked although nothing is free; it is step 7 that refuses then."""
+    async with Station(evses=1, master_pass_group_id="MASTER") as station:
+        await station.charge(1, token())
+        await station.finish_transaction(1)
+        await station.swipe(token("TAG2"))
+        assert len(station.calls("validator_1/main", "validate_token")) == 2
+        assert station.statuses()[3:] == ["Processing", "Rejected"]
+        assert len(station.authorized()) == 1
+
+
+async def test_an_evse_that_is_lost_while_a_validator_thinks_is_not_used() -> None:
+    async with Station() as station:
+        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        station.answer("validator_1/main", "validate_token", lambda args: answer)
+        await station.swipe(token(connectors=[1]))
+        await station.event(1, "Disabled")
+        answer.set_result(accepted())
+        await station.settle()
+        assert station.statuses() == ["Processing", "Rejected"]
+        assert station.authorized() == []
+
+
 async def test_disabled_evses_are_passed_over() -> None:
     async with Station() as station:
         await station.settle()
@@ -179,6 +208,21 @@ async def test_a_token_for_unknown_evses_only_is_rejected() -> None:
         await station.swipe(token(connectors=[9]))
         assert station.statuses() == ["Processing", "Rejected"]
         assert station.authorized() == []
+
+
+async def test_a_fault_of_one_connector_leaves_the_other_to_the_cards() -> None:
+    async with Station(evses=1, global_ready=False) as station:
+        station.answer("evse_1/evse", "get_evse", lambda args: {"id": 1, "connectors": [{"id": 1}, {"id": 2}]})
+        station.make_ready()
+        await station.settle()
+        for connector, expected in ((2, "UsedToStart"), (1, "Rejected")):
+            mapping = {"evse": 1, "connector": connector}
+            origin = {"module_id": "evse_1", "implementation_id": "evse", "mapping": mapping}
+            fault = {"type": "evse_manager/Inoperative", "sub_type": str(connector), "origin": origin}
+            station.raise_error("evse_1/evse", fault)
+            await station.swipe(token())
+            assert station.statuses()[-1] == expected
+            await station.event(1, "Deauthorized")
 
 
 async def test_a_faulted_evse_is_not_used_and_works_again_when_cleared() -> None:
@@ -327,6 +371,26 @@ async def test_the_master_pass_stops_every_transaction_and_starts_none() -> None
         assert station.count(3, "stop_transaction") == 0
 
 
+@pytest.mark.parametrize(("configured", "told"), [("MASTER", "GROUP"), ("", "")])
+async def test_a_parent_id_that_is_not_the_master_pass_starts_as_any_other(configured: str, told: str) -> None:
+    async with Station(master_pass_group_id=configured) as station:
+        station.validates(accepted(parent_id_token=parent(told)))
+        await station.swipe(token())
+        assert station.statuses() == START
+
+
+async def test_the_master_pass_stops_what_it_finds_without_priority_of_authorization() -> None:
+    """Also where there was no transaction to stop (station 1.4 step 6)."""
+    async with Station(
+        master_pass_group_id="MASTER", prioritize_authorization_over_stopping_transaction=False
+    ) as station:
+        station.validates(accepted(parent_id_token=parent("master")))
+        await station.swipe(token("CHIEF"))
+        assert station.statuses() == ["Processing", "UsedToStop"]
+        assert station.status_messages("UsedToStop")[0]["token"] == token("CHIEF", parent_id_token=parent("master"))
+        assert [station.count(n, "stop_transaction") for n in (1, 2)] == [0, 0]
+
+
 async def test_the_master_pass_group_can_be_set_and_switched_off_by_command() -> None:
     async with Station(evses=1) as station:
         await station.charge(1, token("TAG1"))
@@ -371,6 +435,28 @@ async def test_a_result_for_other_evses_is_not_at_this_location_and_the_next_res
         assert station.statuses()[-1] == "UsedToStart"
 
 
+async def test_a_result_for_one_of_the_token_s_evses_is_good_enough() -> None:
+    async with Station() as station:
+        station.validates(accepted(evse_ids=[2, 9]))
+        await station.swipe(token(connectors=[1, 2]))
+        assert station.statuses() == START
+
+
+async def test_find_first_ends_at_once_where_every_evse_was_lost_between_two_results() -> None:
+    async with Station(validators=2) as station:
+        station.validates(accepted(evse_ids=[7]), validator="validator_1/main")
+        heard = asyncio.Event()
+        station.answer("evse_1/evse", "authorize_response", lambda args: heard.wait())
+        await station.swipe(token())
+        for n in (1, 2):
+            station.raise_error(f"evse_{n}/evse", {"type": "evse_manager/Inoperative"})
+        await station.settle()
+        heard.set()
+        await station.settle()
+        assert station.statuses() == ["Processing", "Accepted", "Accepted", "TimedOut"]
+        assert len(station.authorized()) == 1
+
+
 async def test_a_refusal_reaches_every_evse_that_the_token_named() -> None:
     async with Station() as station:
         station.validates(INVALID)
@@ -407,6 +493,21 @@ async def test_an_evse_that_fails_is_no_reason_to_stop_serving() -> None:
         assert station.statuses() == [*START, *START]
 
 
+@pytest.mark.parametrize("hangs", ["evse_1/evse authorize_response", "validator_1/main validate_token"])
+async def test_who_does_not_answer_one_card_keeps_no_other_back(hangs: str) -> None:
+    async with Station(evses=3) as station:
+        peer, command = hangs.split()
+        answers = iter([asyncio.get_running_loop().create_future()])
+        usual = accepted() if command == "validate_token" else None
+        station.answer(peer, command, lambda args: next(answers, usual))
+        await station.swipe(token("TAG1"))
+        await station.swipe(token("TAG2"))
+        used = [m["token"]["id_token"]["value"] for m in station.status_messages("UsedToStart")]
+        assert used == ["TAG2"]
+        await asyncio.sleep(400)
+        assert station.statuses().count("TimedOut") == 2 - (command == "validate_token")
+
+
 async def test_two_cards_at_once_get_two_evses() -> None:
     async with Station() as station:
         await station.settle()
@@ -438,6 +539,15 @@ async def test_a_late_result_replaces_the_parent_id_of_the_identifier() -> None:
         }
         await station.swipe(token("LATE"))
         assert station.statuses()[-1] == "UsedToStop"
+
+
+async def test_a_late_refusal_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async with Station(evses=1) as station:
+        await station.charge(1, token())
+        station.publish("validator_1/main", "validate_result_update", {"connector_id": 1, "validation_result": INVALID})
+        await station.settle()
+        assert station.statuses() == START
+        assert "validation result update Invalid for EVSE 1 has no effect" in caplog.text
 
 
 @pytest.mark.parametrize("evse_id", [1, 9])

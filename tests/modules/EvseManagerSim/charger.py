@@ -127,3 +127,10 @@ class Charger(ModuleBench):
     def board_events(self) -> list[str]:
         """Letters of the control pilot, PowerOn and PowerOff, as the simulated board told them."""
         return [event["event"] for event in self.published("evse_board_support", "event")]
+
+
+def limit(amps: float) -> dict[str, Any]:
+    """Arguments of set_external_limits: one entry that counts from long ago."""
+    root = {"ac_max_current_A": {"value": amps, "source": "test"}}
+    entry = {"timestamp": "2026-01-01T00:00:00Z", "limits_to_root": root, "limits_to_leaves": {}}
+    return {"value": {"schedule_import": [entry], "schedule_export": [], "schedule_setpoints": []}}

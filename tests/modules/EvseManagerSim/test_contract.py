@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from evse_security import verify
 from evse_security import x509 as values
 from evse_security.types import CertificateValidationResult
 from modules.EvseManagerSim.contract import ContractError, Wallet, read_contract
+from modules.EvseManagerSim.installation import request
+from tests.support.mobility_operator import MobilityOperator
 
 NOW = datetime(2026, 1, 5, 10, tzinfo=UTC)
 EMAID = "DE-8AA-CA2B3C4D5-N"
@@ -101,3 +105,67 @@ def test_a_broken_authority_says_what_to_do(wallet: Wallet) -> None:
     (wallet.root_file.parent / "mo_sub_ca1.key").write_text("nonsense")
     with pytest.raises(ContractError, match="remove the folder"):
         wallet.install(EMAID, NOW)
+
+
+# --- contracts that a CSMS delivers
+
+
+def answer(wallet: Wallet, operator: MobilityOperator, **how: Any) -> bytes:
+    car, roots = wallet.provisioning(NOW)
+    return operator.answer(request(bytes(8), car, roots), **how)
+
+
+def test_a_delivered_contract_is_kept_for_the_car_with_its_key(wallet: Wallet, tmp_path: Path) -> None:
+    operator = MobilityOperator()
+    wallet.install(EMAID, NOW)
+    contract = wallet.accept(EMAID, answer(wallet, operator), NOW)
+    assert contract.emaid == operator.emaid
+    assert contract.chain == (operator.contract.certificate, operator.mo_ca.certificate)
+    assert Wallet(tmp_path / "pki", URL).contract(EMAID, NOW) == contract
+    kept = serialization.load_pem_private_key((tmp_path / "pki/contracts" / f"{EMAID}.key").read_bytes(), None)
+    assert kept.public_key() == operator.contract.key.public_key()
+    assert verify.verify_chain(contract.chain, [operator.mo_root.certificate], NOW) is CertificateValidationResult.Valid
+
+
+def test_a_root_that_was_delivered_too_does_not_go_into_a_token(wallet: Wallet) -> None:
+    operator = MobilityOperator()
+    operator.mo_ca = operator.mo_root
+    assert wallet.accept(EMAID, answer(wallet, operator), NOW).chain == (operator.contract.certificate,)
+
+
+def test_what_cannot_be_accepted_leaves_the_contract_that_was_there(wallet: Wallet) -> None:
+    before = wallet.install(EMAID, NOW)
+    with pytest.raises(ContractError, match="ResponseCode is FAILED"):
+        wallet.accept(EMAID, answer(wallet, MobilityOperator(), code="FAILED"), NOW)
+    assert wallet.contract(EMAID, NOW) == before
+
+
+def test_a_contract_that_has_expired_already_is_not_taken(wallet: Wallet) -> None:
+    operator = MobilityOperator()
+    delivered = answer(wallet, operator)
+    with pytest.raises(ContractError, match=f"contract {operator.emaid} of the answer has expired"):
+        wallet.accept(EMAID, delivered, NOW + timedelta(days=400))
+    assert wallet.contract(EMAID, NOW) is None
+
+
+def test_a_provisioning_certificate_that_cannot_be_read_is_named(wallet: Wallet) -> None:
+    wallet.authority(NOW)
+    (wallet.root_file.parent / "oem_provisioning.key").write_text("nonsense")
+    with pytest.raises(ContractError, match="pki/oem_provisioning: "):
+        wallet.provisioning(NOW)
+
+
+def test_with_v2g_roots_the_car_asks_by_them_and_takes_answers_below_them_alone(wallet: Wallet) -> None:
+    operator, other = MobilityOperator(), MobilityOperator()
+    _, (root_id,) = wallet.provisioning(NOW)
+    assert root_id.serial == root(wallet).serial_number  # without a file of theirs
+    path = wallet.root_file.with_name("v2g_root.pem")
+    path.write_bytes(operator.v2g_root.certificate.public_bytes(serialization.Encoding.PEM))
+    _, (root_id,) = wallet.provisioning(NOW)
+    assert (root_id.issuer, root_id.serial) == ("CN=V2G root", operator.v2g_root.certificate.serial_number)
+    assert wallet.accept(EMAID, answer(wallet, operator), NOW).emaid == operator.emaid
+    with pytest.raises(ContractError, match=r"CN=Provisioning service, which .* not valid by v2g_root\.pem: "):
+        wallet.accept(EMAID, answer(wallet, other), NOW)
+    path.write_text("nonsense")
+    with pytest.raises(ContractError, match=r"v2g_root\.pem"):
+        wallet.provisioning(NOW)

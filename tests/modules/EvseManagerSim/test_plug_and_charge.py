@@ -12,7 +12,10 @@ import pytest
 from cryptography import x509
 
 from evse_security import x509 as values
+from modules.EvseManagerSim.exi_grammar import octets
+from modules.EvseManagerSim.exi_messages import read_message
 from tests.modules.EvseManagerSim.charger import ACCEPTED, TO_CHARGING, Charger, token
+from tests.support.mobility_operator import MobilityOperator, issue
 
 pytestmark = pytest.mark.looptime
 SECURITY = "security/main"
@@ -43,6 +46,11 @@ class Iso(Charger):
         arguments = {"provided_token": provided or self.tokens()[-1], "validation_result": result}
         await self.call("evse", "authorize_response", arguments)
         await asyncio.sleep(2)
+
+    async def install(self, operator: MobilityOperator, **how: Any) -> None:
+        """The CSMS has the mobility operator answer the car's last request."""
+        answer = operator.answer(base64.b64decode(self.requests()[-1]["exi_request"], validate=True), **how)
+        await self.answer_request(exi_response=base64.b64encode(answer).decode())
 
     async def answer_request(self, status: str = "Accepted", **more: str) -> None:
         response = {"status": status, "certificate_action": "Install", **more}
@@ -189,9 +197,6 @@ async def test_a_resumed_session_is_not_authorized_again() -> None:
         await asyncio.sleep(4)
         assert charger.kinds()[before:] == ["PrepareCharging", "ChargingStarted"]  # none for each toggle
         assert len(charger.tokens()) == 1
-        charger.car("iso_pause_charging;sleep 2;draw_power_regulated 16,3;sleep 60", modify=True)
-        await asyncio.sleep(10)
-        assert charger.kinds()[before + 2 :][-2:] == ["PrepareCharging", "ChargingStarted"]
 
 
 async def test_switched_off_by_the_csms_the_contract_is_not_offered_in_the_next_session() -> None:
@@ -202,6 +207,7 @@ async def test_switched_off_by_the_csms_the_contract_is_not_offered_in_the_next_
         await charger.arrive("contract")
         assert charger.tokens() == []
         await charger.swipe()
+        await asyncio.sleep(1)
         assert "PrepareCharging" in charger.kinds()
 
 
@@ -214,24 +220,65 @@ async def test_a_car_without_contract_asks_the_csms_for_one_and_keeps_it() -> No
         assert base64.b64decode(request["exi_request"], validate=True)[:3] == bytes.fromhex("809802")
         assert len(request["exi_request"]) <= 5600
         assert charger.tokens() == []
-        await charger.answer_request(exi_response=base64.b64encode(b"\x80\x98").decode())
-        assert len(charger.tokens()) == 1
+        operator = MobilityOperator()
+        await charger.install(operator)
+        (provided,) = charger.tokens()
+        assert provided["id_token"] == {"value": operator.emaid, "type": "eMAID"}
+        chain = x509.load_pem_x509_certificates(provided["certificate"].encode())
+        assert chain == [operator.contract.certificate, operator.mo_ca.certificate]
         await charger.verdict()
         assert charger.kinds() == TO_CHARGING
         await charger.unplug()
         await asyncio.sleep(2)
         await charger.arrive("auto")
         assert (len(charger.requests()), len(charger.tokens())) == (1, 2)
+        assert charger.tokens()[1] == provided
 
 
 @pytest.mark.parametrize(
-    ("status", "more"), [("Failed", {}), ("Accepted", {}), ("Accepted", {"exi_response": "no base64!"})]
+    ("status", "more", "why"),
+    [
+        ("Failed", {}, "the answer is Failed"),
+        ("Accepted", {}, "it ends too early"),
+        ("Accepted", {"exi_response": "no base64!"}, "base64"),
+        ("Accepted", {"exi_response": "gJgCEQ=="}, "V2G_Message/Header/SessionID/#: a value has 8 octets, 0 are left"),
+    ],
 )
-async def test_without_a_usable_answer_the_v2g_session_fails(status: str, more: dict[str, str]) -> None:
+async def test_without_a_usable_answer_the_v2g_session_fails(
+    status: str, more: dict[str, str], why: str, caplog: pytest.LogCaptureFixture
+) -> None:
     async with Iso(contract_installed=False) as charger:
         await charger.arrive("contract", 2.0)
         await charger.answer_request(status, **more)
         assert (charger.tokens(), len(charger.failures())) == ([], 1)
+        (line,) = [record.message for record in caplog.records if "V2G session has failed" in record.message]
+        assert "the car got no contract certificate: " in line
+        assert why in line
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ({"code": "FAILED_NoCertificateAvailable"}, "ResponseCode is FAILED_NoCertificateAvailable"),
+        ({"signed": False}, "the answer has no signature"),
+        ({"sign_by": issue("somebody")}, "SignatureValue is not one of the certificate that is to have signed"),
+    ],
+)
+async def test_an_answer_that_delivers_nothing_ends_the_v2g_session_and_the_car_asks_again(
+    how: dict[str, Any], why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Iso(contract_installed=False) as charger:
+        await charger.arrive("contract", 2.0)
+        operator = MobilityOperator()
+        await charger.install(operator, **how)
+        assert (charger.tokens(), len(charger.failures())) == ([], 1)
+        assert why in caplog.text
+        await charger.unplug()
+        await charger.arrive("contract", 2.0)
+        await charger.install(operator)
+        assert [provided["id_token"]["value"] for provided in charger.tokens()] == [operator.emaid]
+        first, second = (read_message(base64.b64decode(sent["exi_request"])) for sent in charger.requests())
+        assert octets(first, "Header", "SessionID") != octets(second, "Header", "SessionID")
 
 
 async def test_an_answer_after_four_and_a_half_seconds_is_too_late(caplog: pytest.LogCaptureFixture) -> None:
@@ -256,6 +303,20 @@ async def test_a_recorded_request_is_sent_as_it_is(tmp_path: Path) -> None:
     async with Iso(contract_installed=False, certificate_request_file="request.exi") as charger:
         await charger.arrive("contract", 2.0)
         assert base64.b64decode(charger.requests()[0]["exi_request"]) == b"\x80\x98recorded"
+
+
+@pytest.mark.parametrize(
+    ("size", "why"), [(4201, "the certificate request has 4201 octets, 4200 are allowed"), (0, "none.exi")]
+)
+async def test_a_request_that_cannot_be_sent_ends_the_v2g_session(
+    size: int, why: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "long.exi").write_bytes(bytes(size))
+    name = "long.exi" if size else "none.exi"
+    async with Iso(contract_installed=False, certificate_request_file=name) as charger:
+        await charger.arrive("contract", 2.0)
+        assert (charger.requests(), len(charger.failures())) == ([], 1)
+        assert why in caplog.text
 
 
 async def test_the_car_may_have_a_contract_of_the_user_s(tmp_path: Path) -> None:

@@ -44,10 +44,10 @@ def test_the_contactor_stays_closed_without_pwm_but_no_current_flows(board: Simu
     board.power_allowed = True
     board.pwm_on(50.0)
     step(board, car, "C")
-    assert (board.current_A(car), board.phases(car)) == (20.0, 3)
+    assert (board.current_A(car, 0.0), board.phases(car)) == (20.0, 3)
     board.x1()
     assert step(board, car, "C") == []
-    assert board.current_A(car) == 0.0
+    assert board.current_A(car, 16.0) == 0.0
     board.power_allowed = False
     assert step(board, car, "C") == ["PowerOff"]
 
@@ -56,9 +56,24 @@ def test_the_current_follows_the_smaller_of_pwm_and_car(board: SimulatedBoard, c
     board.power_allowed = True
     board.pwm_on(10.0 / 0.6)
     step(board, car, "C")
-    assert board.current_A(car) == pytest.approx(10.0)
+    assert board.current_A(car, 16.0) == pytest.approx(10.0)
+    board.pwm_on(5.0)  # ISO 15118 tells the current
+    assert board.current_A(car, 16.0) == 16.0
+    assert board.current_A(car, 32.0) == 20.0
     board.three_phases = False
     assert board.phases(car) == 1
+
+
+@pytest.mark.parametrize(("has_ventilation", "reports"), [(True, ["D", "PowerOn"]), (False, ["D"])])
+def test_a_car_that_needs_ventilation_gets_power_only_with_it(
+    car: Car, has_ventilation: bool, reports: list[str]
+) -> None:
+    board = SimulatedBoard(has_ventilation=has_ventilation)
+    board.enable(True)
+    board.power_allowed = True
+    board.pwm_on(50.0)
+    assert step(board, car, "D") == reports
+    assert board.lacks_ventilation is not has_ventilation
 
 
 def test_a_plug_in_while_the_pilot_is_f_is_lost(board: SimulatedBoard, car: Car) -> None:

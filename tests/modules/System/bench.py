@@ -85,11 +85,16 @@ class System(ModuleBench):
         await super().__aenter__()
         network = sys.modules[type(self.module).__module__.rpartition(".")[0] + ".transfer"]
         self.transfer.error = network.TransferError
-        for flow in (self.module.firmware, self.module.logs):  # type: ignore[attr-defined]
-            flow._transfer = self.transfer
+        self.network = self.host.transfer
+        self.host.transfer = self.transfer
         self._clock.now()
         self._start = asyncio.get_running_loop().time()
         return self
+
+    @property
+    def host(self) -> Any:
+        """The module's `Host`, with what a test may replace."""
+        return self.module.host  # type: ignore[attr-defined]
 
     async def follow(self, variable: str, seconds: float) -> list[tuple[float, str]]:
         """The statuses of the next so many seconds with the time each came, counted from the start of the bench."""

@@ -24,6 +24,10 @@ class Served:
 
     content: bytes = CONTENT
     etag: str | None = ETAG
+    modified: str | None = None
+    """Last-Modified (http)."""
+    busy: int = 0
+    """So many of the next downloads are answered with 503 (http)."""
     ranges: bool = True
     break_after: list[int] = field(default_factory=list)
     received: dict[str, bytes] = field(default_factory=dict)
@@ -83,8 +87,13 @@ def _answer(served: Served, headers: dict[str, str], writer: asyncio.StreamWrite
     if served.refuses_ranges and "range" in headers:
         writer.write(b"HTTP/1.1 416 Range Not Satisfiable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         return
+    if served.busy:
+        served.busy -= 1
+        writer.write(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        return
     begin = 0
-    if served.ranges and "range" in headers and headers.get("if-range") == served.etag:
+    known = [validator.lower() for validator in (served.etag, served.modified) if validator is not None]
+    if served.ranges and "range" in headers and headers.get("if-range") in known:
         begin = int(headers["range"].removeprefix("bytes=").rstrip("-"))
     body = served.content[begin:]
     served.sent.append(len(body))
@@ -95,6 +104,8 @@ def _answer(served: Served, headers: dict[str, str], writer: asyncio.StreamWrite
         lines.append(f"Content-Range: bytes {begin}-{len(served.content) - 1}/{len(served.content)}")
     if served.etag is not None:
         lines.append(f"ETag: {served.etag}")
+    if served.modified is not None:
+        lines.append(f"Last-Modified: {served.modified}")
     writer.write("\r\n".join([*lines, "Connection: close", "", ""]).encode())
     if not served.stalls:
         writer.write(body[: served.break_after.pop(0)] if served.break_after else body)

@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from everest.contracts.types.system import FirmwareUpdateMetadata
 from modules.System.firmware_file import metadata_of
 from tests.evse_security.pki import issue
 from tests.modules.System.bench import PlayedTransfer, System, at
@@ -93,6 +94,51 @@ async def test_a_planned_update_waits_without_a_status_and_is_replaced_by_a_new_
         assert await system.update(**unsigned(location="http://other/", retrieve_timestamp=at(200))) == "Accepted"
         assert (await system.follow("firmware_update_status", 155))[0] == (200, "Downloading")
         assert system.transfer.downloads == ["http://other/"]
+
+
+async def test_a_planned_update_that_has_begun_is_no_plan_any_more() -> None:
+    async with System() as system:
+        await system.update(**unsigned(retrieve_timestamp=at(100)))
+        await asyncio.sleep(101)
+        assert await system.update(**unsigned()) == "Rejected"
+        await asyncio.sleep(6)
+        assert await system.update(**signed()) == "Rejected"
+        await asyncio.sleep(10)
+        assert await system.update(**signed(retrieve_timestamp=at(200))) == "Accepted"
+        await asyncio.sleep(90)
+        assert await system.update(**signed(request_id=8)) == "AcceptedCanceled"
+
+
+async def test_a_retrieve_time_without_a_zone_is_utc() -> None:
+    async with System() as system:
+        await system.update(**unsigned(retrieve_timestamp="2026-01-05T10:00:30"))
+        assert (await system.follow("firmware_update_status", 31))[0] == (30, "Downloading")
+
+
+async def test_a_retrieve_time_that_is_none_is_told_and_the_download_begins(caplog: pytest.LogCaptureFixture) -> None:
+    async with System() as system:
+        await system.update(**unsigned(retrieve_timestamp="tomorrow"))
+        assert (await system.follow("firmware_update_status", 1))[0] == (0, "Downloading")
+    assert caplog.messages[0] == "retrieve_timestamp 'tomorrow' is no time and taken as absent"
+
+
+async def test_an_update_that_is_rejected_says_why_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async with System() as system:
+        await system.update(request_id=7, location=LOCATION)
+        await system.update(**unsigned())
+        await system.update(**unsigned())
+        assert caplog.messages == [
+            "firmware update 7 rejected: it needs signing_certificate and signature",
+            "firmware update -1 rejected: one is downloading already",
+        ]
+
+
+async def test_an_update_is_the_reason_of_the_next_start_whatever_was_before() -> None:
+    async with System() as system:
+        system.stored["ocpp_boot_reason"] = "RemoteReset"
+        await system.update(**unsigned())
+        await asyncio.sleep(12)
+        assert system.stored == {"ocpp_boot_reason": "FirmwareUpdate"}
 
 
 async def test_the_fragment_of_the_location_is_metadata_of_every_status_and_not_transferred() -> None:
@@ -180,6 +226,18 @@ async def test_a_running_download_is_replaced() -> None:
         assert [status["request_id"] for status in statuses] == [7, 8, 8, 8, 8, 8]
 
 
+async def test_of_three_signed_updates_in_a_row_the_last_one_counts() -> None:
+    async with System(ResetAfterUpdate=False) as system:
+        answers = []
+        for request_id in (7, 8, 9):
+            answers.append(await system.update(**signed(request_id=request_id)))
+            await asyncio.sleep(5)
+        await asyncio.sleep(60)
+        assert answers == ["Accepted", "AcceptedCanceled", "AcceptedCanceled"]
+        statuses = system.published("main", "firmware_update_status")
+        assert [status["request_id"] for status in statuses] == [7, 8, 9, 9, 9, 9, 9]
+
+
 async def test_a_running_installation_is_not_disturbed() -> None:
     """DEPARTURE Y1: nothing is done after Rejected."""
     async with System(ResetAfterUpdate=False) as system:
@@ -208,7 +266,7 @@ async def test_a_verified_file_that_waits_for_its_time_is_replaced_by_a_signed_u
 
 async def test_an_update_over_a_scheme_nobody_speaks_fails_by_its_status() -> None:
     async with System() as system:
-        system.module.firmware._transfer = system.module.transfer  # type: ignore[attr-defined]
+        system.host.transfer = system.network
         for location in ("gopher://host/file", "", "http://", "ftp://h%00st/a%0d%0ab"):
             assert await system.update(**unsigned(location=location)) == "Accepted"
             seen = await system.follow("firmware_update_status", 10)
@@ -232,6 +290,8 @@ async def test_the_metadata_of_the_file_come_with_the_verified_signature() -> No
     [
         ("", None),
         ("===== BEGIN METADATA =====\ndisable_connectors_during_install=true\n", True),
+        ("===== BEGIN METADATA =====\n#disable_connectors_during_install=false\nvendor=a\n", None),
+        ("===== BEGIN METADATA =====\ndisable_connectors_during_install=true\nvendor=a\n", True),
         ("===== BEGIN METADATA =====\n no equals sign\ndisable_connectors_during_install = false\n", False),
         ("disable_connectors_during_install=true\n", None),
         ("===== BEGIN METADATA =====\n===== END METADATA =====\ndisable_connectors_during_install=true\n", None),
@@ -241,6 +301,15 @@ def test_metadata_stand_between_their_lines(tmp_path: Path, text: str, value: bo
     path = tmp_path / "firmware"
     path.write_bytes(b"\xff\x00binary\n" + text.encode())
     assert metadata_of(path).disable_connectors_during_install is value
+
+
+def test_a_line_of_the_metadata_that_is_none_is_told_and_passed_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "firmware"
+    path.write_text("===== BEGIN METADATA =====\n\nno equals sign\n===== END METADATA =====\n")
+    assert metadata_of(path) == FirmwareUpdateMetadata()
+    assert caplog.messages == ["firmware metadata: line without '=' passed over: 'no equals sign'"]
 
 
 def test_a_firmware_without_a_line_break_is_not_read_into_memory_at_once(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from modules.System.locations import shown
 from modules.System.transfer import Limits, NetworkTransfer, TransferError
 from tests.modules.System import servers
 from tests.modules.System.servers import CONTENT, Served
@@ -109,6 +110,37 @@ async def test_a_password_is_not_told_to_the_log(tmp_path: Path) -> None:
     assert "secret" not in str(failure.value)
 
 
+@pytest.mark.parametrize(
+    ("location", "told"),
+    [
+        ("http://user:secret@host/dir/file?key=secret#x", "http://host/dir/file"),
+        ("user:secret@host/file", "host/file"),
+        ("ftp://user:sec#ret@host/file", "ftp://host/file"),
+        ("http://host/a@b", "http://host/a@b"),
+        ("", ""),
+    ],
+)
+def test_a_location_stands_in_the_log_without_its_secrets(location: str, told: str) -> None:
+    assert shown(location) == told
+
+
+async def test_a_failure_names_the_place_and_the_reason_in_one_line_of_bounded_length(tmp_path: Path) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"530-no\r\n" + b"530-really not\r\n" * 100 + b"530 so there\r\n")
+        await reader.read()
+
+    async with talking(talk) as port:
+        with pytest.raises(TransferError) as failure:
+            await NetworkTransfer(Limits(deadline=10)).download(f"ftp://u:secret@127.0.0.1:{port}/f", tmp_path / "got")
+    text = str(failure.value)
+    assert text.startswith(f"'ftp://127.0.0.1:{port}/f': error_perm: 530-no 530-really not")
+    assert len(text) < 400
+    async with talking(lambda reader, writer: reader.read()) as port:
+        with pytest.raises(TransferError) as failure:
+            await NetworkTransfer(Limits(idle=0.1)).download(f"http://127.0.0.1:{port}/f?key=1", tmp_path / "got")
+    assert str(failure.value) == f"'http://127.0.0.1:{port}/f': ReadTimeout"
+
+
 # --- http answers
 
 
@@ -155,6 +187,20 @@ async def test_a_redirection_from_https_to_http_is_not_followed(scheme: str, tmp
                     else network.upload(source, location)
                 )
         assert asked == []
+
+
+async def test_a_redirection_within_https_is_followed(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    talk, _ = answering(
+        reply("302 Found", "Location: /there", LENGTH_0), reply("200 OK", "Content-Length: 1", body="x")
+    )
+    async with talking(talk, context) as port:
+        network = NetworkTransfer(Limits(ca_file=tmp_path / "ca.pem"))
+        await network.download(f"https://127.0.0.1:{port}/file", tmp_path / "got")
+    assert (tmp_path / "got").read_bytes() == b"x"
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Away", "308 Gone"])
@@ -271,7 +317,7 @@ async def test_a_server_that_trickles_is_given_up_at_the_deadline(tmp_path: Path
             await asyncio.sleep(0.02)
 
     async with asyncio.timeout(10), talking(talk) as port:
-        with pytest.raises(TransferError, match="TimeoutError"):
+        with pytest.raises(TransferError, match=r"not done within 0.3 s"):
             await NetworkTransfer(Limits(deadline=0.3)).download(f"http://127.0.0.1:{port}/file", tmp_path / "got")
 
 

@@ -68,6 +68,21 @@ async def test_a_new_request_ends_the_running_one() -> None:
         assert (await system.upload(location=LOCATION))["upload_logs_status"] == "Accepted"
 
 
+async def test_of_three_requests_in_a_row_the_last_one_counts() -> None:
+    async with System() as system:
+        answers = []
+        for request_id in (1, 2, 3):
+            answers.append((await system.upload(location=LOCATION, request_id=request_id))["upload_logs_status"])
+            await asyncio.sleep(3)
+        await asyncio.sleep(30)
+        assert answers == ["Accepted", "AcceptedCanceled", "AcceptedCanceled"]
+        told = [(status["request_id"], status["log_status"]) for status in system.published("main", "log_status")]
+        assert told == [(n, s) for n in (1, 2) for s in ("Uploading", "AcceptedCanceled")] + [
+            (3, "Uploading"),
+            (3, "Uploaded"),
+        ]
+
+
 async def test_the_archive_holds_a_description_and_the_logs_of_the_window(tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     (logs / "deep").mkdir(parents=True)
@@ -75,6 +90,7 @@ async def test_the_archive_holds_a_description_and_the_logs_of_the_window(tmp_pa
         (logs / name).write_text(name)
         os.utime(logs / name, times=(START.timestamp() - age,) * 2)
     (logs / "link").symlink_to("/etc/hostname")
+    os.mkfifo(logs / "pipe")  # to open it would wait for ever
     async with System(LogPath=str(logs)) as system:
         await system.upload(location=LOCATION, type="DiagnosticsLog", oldest_timestamp=at(-3600))
         await asyncio.sleep(10)
@@ -82,7 +98,24 @@ async def test_the_archive_holds_a_description_and_the_logs_of_the_window(tmp_pa
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
         assert sorted(archive.getnames()) == ["diagnostics.json", "logs/deep/newer.log", "logs/new.log"]
         described: dict[str, Any] = json.load(archive.extractfile("diagnostics.json"))  # type: ignore[arg-type]
-    assert (described["station"], described["type"]) == ("system", "DiagnosticsLog")
+    assert (described["module"], described["type"]) == ("system", "DiagnosticsLog")
+    assert described["oldest_timestamp"] == at(-3600)
+    assert re.fullmatch(r"everest-ocpp16 [\d.]+\w*", described["software"])
+    assert described["disk_free_bytes"] > 0
+    assert {"python", "system", "created"} <= described.keys()
+
+
+async def test_an_archive_without_a_window_holds_every_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "old.log").write_text("old")
+    os.utime(tmp_path / "old.log", times=(0, 0))
+    async with System(LogPath=str(tmp_path)) as system:
+        for oldest in ({}, {"oldest_timestamp": "soon"}):
+            await system.upload(location=LOCATION, **oldest)
+            await asyncio.sleep(10)
+    for _, content in system.transfer.uploads:
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
+            assert "logs/old.log" in archive.getnames()
+    assert caplog.messages == ["oldest_timestamp 'soon' is no time and taken as absent"]
 
 
 async def test_of_a_security_log_only_the_security_logs_are_part(tmp_path: Path) -> None:
@@ -115,13 +148,28 @@ async def test_an_archive_that_cannot_be_made_is_a_failure_and_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with System() as system:
-        host = system.module.logs._host  # type: ignore[attr-defined]
-        object.__setattr__(host, "folder", tmp_path / "nowhere")
+        system.host.folder = tmp_path / "nowhere"
         await system.upload(location=LOCATION, retries=2, retry_interval_s=10)
         assert await system.follow("log_status", 11) == [(0, "Uploading"), (2, "UploadFailure")]
         (tmp_path / "nowhere").mkdir()
         assert [status for _, status in await system.follow("log_status", 20)] == ["Uploading", "Uploaded"]
         assert list((tmp_path / "nowhere").iterdir()) == []
+
+
+async def test_an_archive_that_breaks_off_leaves_nothing_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Any, entry: tarfile.TarInfo, file: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    async with System() as system:
+        system.host.folder = tmp_path
+        monkeypatch.setattr(tarfile.TarFile, "addfile", full)
+        await system.upload(location=LOCATION)
+        assert await system.follow("log_status", 30) == [(0, "Uploading"), (2, "UploadFailure")]
+        monkeypatch.undo()
+        assert list(tmp_path.iterdir()) == []
+        assert (await system.upload(location=LOCATION))["upload_logs_status"] == "Accepted"
 
 
 async def test_a_cancelled_upload_leaves_no_archive() -> None:
@@ -149,6 +197,19 @@ def test_a_log_file_that_cannot_be_read_is_named_and_left_out(tmp_path: Path, mo
     with tarfile.open(tmp_path / "archive") as archive:
         described = json.load(archive.extractfile("diagnostics.json"))  # type: ignore[arg-type]
     assert (described["files"], described["left_out"]) == (["logs/b.log"], ["logs/a.log"])
+
+
+def test_an_archive_in_the_making_can_be_cut_short(tmp_path: Path) -> None:
+    class Cut(Exception):
+        pass
+
+    def check() -> None:
+        raise Cut
+
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs/a.log").write_text("a")
+    with pytest.raises(Cut):
+        build(tmp_path / "archive", {}, tmp_path / "logs", None, check=check)
 
 
 def test_a_log_file_that_shrinks_while_it_is_read_does_not_spoil_the_archive(tmp_path: Path) -> None:

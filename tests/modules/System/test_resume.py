@@ -96,6 +96,36 @@ async def test_a_file_that_may_have_changed_is_fetched_anew(change: dict[str, An
         assert target.read_bytes() == CONTENT[::-1]
 
 
+@pytest.mark.parametrize("etag", [None, 'W/"v1"'])
+async def test_a_time_will_do_where_there_is_no_strong_etag(etag: str | None, tmp_path: Path) -> None:
+    target = tmp_path / "got"
+    served = Served(break_after=[HALF], etag=etag, modified="Mon, 05 Jan 2026 10:00:00 GMT")
+    async with servers.http(served):
+        network = NetworkTransfer()
+        location = f"http://127.0.0.1:{served.port}/firmware"
+        with pytest.raises(TransferError):
+            await network.download(location, target)
+        there = target.stat().st_size
+        await network.download(location, target)
+        assert target.read_bytes() == CONTENT
+        assert served.asked == [None, f"bytes={there}-"]
+
+
+async def test_a_part_outlasts_an_attempt_that_brought_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "got"
+    async with servers.http(Served(break_after=[HALF])) as served:
+        network = NetworkTransfer()
+        location = f"http://127.0.0.1:{served.port}/firmware"
+        with pytest.raises(TransferError):
+            await network.download(location, target)
+        served.busy = 1
+        with pytest.raises(TransferError, match="503 Busy"):
+            await network.download(location, target)
+        await network.download(location, target)
+        assert target.read_bytes() == CONTENT
+        assert served.asked[1] == served.asked[2] is not None
+
+
 async def test_a_validator_that_is_gone_is_forgotten(tmp_path: Path) -> None:
     target = tmp_path / "got"
     async with servers.http(Served(break_after=[HALF, HALF // 2])) as served:

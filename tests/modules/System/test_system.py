@@ -50,11 +50,12 @@ async def test_a_store_that_fails_does_not_keep_the_reset_back(caplog: pytest.Lo
         assert "boot reason RemoteReset not stored" in caplog.text
 
 
-async def test_the_boot_reason_is_told_once() -> None:
+async def test_the_boot_reason_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     async with System() as system:
         system.stored["ocpp_boot_reason"] = "RemoteReset"
         assert await system.call("main", "get_boot_reason") == "RemoteReset"
         assert await system.call("main", "get_boot_reason") == "PowerUp"
+        assert caplog.messages == []
 
 
 async def test_a_boot_reason_that_cannot_be_forgotten_is_told_all_the_same() -> None:
