@@ -1,5 +1,5 @@
-"""The recordings of the scenarios (record_scenarios.py): there is one of each, its meters add up, and replayed into the
-modules of today it gives the same conversation."""
+"""The recordings of the scenarios (record_scenarios.py): there is one of each, and replayed into the modules of today
+it gives the same conversation. That their meters add up is seen to by tests/everest/trace/test_energy.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from everest.scenario import reading
 from everest.scenario.stack import OCPP_CONFIG, configured
-from everest.trace import differences, energy, jump_loop, records
+from everest.trace import differences, jump_loop, records
 from everest.trace.replay import replay
 from tests.traces.record_scenarios import RECORDINGS, SCENARIOS
 
@@ -38,14 +38,3 @@ def test_a_module_says_what_it_said(scenario: Path, module: str, tmp_path: Path)
     found = replayed.compare([rule for rule in RULES if rule.concerns(scenario.stem, module)])
     assert found.differences == []
     assert found.compared >= 1
-
-
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.stem)
-def test_energy_and_power_add_up(scenario: Path) -> None:
-    found = energy.check(energy.read(recording(scenario)))
-    assert [str(balance) for balance in found if not balance.holds] == []
-
-
-def test_energy_is_counted_in_the_scenarios_that_charge() -> None:
-    found = energy.check(energy.read(RECORDINGS / "stop_by_card.jsonl.gz"))
-    assert [balance.meter for balance in found if balance.energy_Wh > 10] == ["evse_manager_1/evse"]
