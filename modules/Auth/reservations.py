@@ -55,17 +55,15 @@ def _free_types(evse: Evse) -> Types:
 
 
 def _refusal_by_connectors(evses: list[Evse], wanted: ConnectorTypeEnum) -> ReservationResult:
-    """Why none of the suitable connectors can be had (station 1.10): any of them in use, else faulted, else
-    unavailable.
+    """Why none of the suitable connectors can be had (station 1.10): any of them in use, or free at an EVSE that is
+    not; else faulted, else unavailable.
     """
     states = {c.state for e in evses for c in e.connectors.values() if _suits(wanted, c.type)}
-    if states & {ConnectorState.FAULTED, ConnectorState.UNAVAILABLE_FAULTED, ConnectorState.FAULTED_OCCUPIED}:
-        faulted = ReservationResult.Faulted
-    else:
-        faulted = ReservationResult.Unavailable
-    if states & {ConnectorState.OCCUPIED, ConnectorState.AVAILABLE} or not states:
+    if states & {ConnectorState.OCCUPIED, ConnectorState.AVAILABLE}:
         return ReservationResult.Occupied
-    return faulted
+    if states & {ConnectorState.FAULTED, ConnectorState.UNAVAILABLE_FAULTED, ConnectorState.FAULTED_OCCUPIED}:
+        return ReservationResult.Faulted
+    return ReservationResult.Unavailable
 
 
 @dataclass
@@ -91,8 +89,6 @@ class ReservationBook:
     def remove(self, reservation_id: int) -> tuple[int | None, Reservation] | None:
         """Forget the reservation; returns what was removed."""
         entry = self.find(reservation_id)
-        if entry is None:
-            return None
         self.by_evse = {evse_id: r for evse_id, r in self.by_evse.items() if r.reservation_id != reservation_id}
         self.anywhere = [r for r in self.anywhere if r.reservation_id != reservation_id]
         return entry
@@ -141,8 +137,8 @@ class ReservationBook:
         return ReservationResult.Accepted
 
     def _refusal(self, evses: list[Evse], wanted: ConnectorTypeEnum) -> ReservationResult:
-        """The last row of the table."""
-        if self.by_evse or self.anywhere or any(evse.plugged_in for evse in evses):
+        """The last row of the table; the `evses` are those with a connector of the type."""
+        if self.by_evse or self.anywhere or any(evse.plugged_in for evse in self.station.evses.values()):
             return ReservationResult.Occupied
         return _refusal_by_connectors(evses, wanted)
 
@@ -163,9 +159,9 @@ class ReservationBook:
         return keeping or not evse.plugged_in
 
     def _fits(self, anywhere: list[Reservation], by_evse: Mapping[int, Reservation], *, keeping: bool = False) -> bool:
-        """Whether these reservations are possible together (station 1.10)."""
-        if len(anywhere) + len(by_evse) > len(self.station.evses):
-            return False
+        """Whether these reservations are possible together (station 1.10). That they are no more than there are EVSEs
+        follows from the places.
+        """
         wanted = Counter(_wanted(reservation) for reservation in anywhere)
         return every_arrival_finds_a_place(wanted, self._places(by_evse, keeping=keeping))
 
@@ -175,8 +171,6 @@ class ReservationBook:
         """
         if evse_id in self.by_evse:
             return False
-        if not self.anywhere:
-            return True
         stranger = Reservation(reservation_id=-1, id_token="", expiry_time="")
         return self._fits(self.anywhere, {**self.by_evse, evse_id: stranger})
 

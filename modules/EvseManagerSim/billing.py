@@ -79,6 +79,10 @@ class Billing(Protocol):
 
     async def stop(self, transaction_id: str) -> TransactionStopResponse: ...
 
+    async def clean_up(self) -> None:
+        """At the start: end whatever transaction the meter still has (station 2.10)."""
+        ...
+
 
 class SimulatedBilling:
     """The simulated meter with its signer. What a transaction began with survives a restart under `key`."""
@@ -117,6 +121,9 @@ class SimulatedBilling:
             start_signed_meter_value=self._signer.start(begin, await self._next_page()),
             signed_meter_value=self._signer.stop(begin, self._reading(), await self._next_page()),
         )
+
+    async def clean_up(self) -> None:
+        """The simulated meter has none."""
 
     def _reading(self) -> Reading:
         latest = self._metering.latest
@@ -169,6 +176,9 @@ class BusMeter:
     async def stop(self, transaction_id: str) -> TransactionStopResponse:
         answer = await self._ask(lambda: self._client.stop_transaction(transaction_id), "stop_transaction")
         return answer or TransactionStopResponse(status=FAILED, error="no answer")
+
+    async def clean_up(self) -> None:
+        await self._ask(lambda: self._client.stop_transaction(""), "stop_transaction")
 
     async def _ask(self, call: Callable[[], Awaitable[T]], what: str) -> T | None:
         try:

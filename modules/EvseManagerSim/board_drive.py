@@ -9,14 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import pilot
+from .charge_loop import SLACK_S
 from .session_table import PWM_STATES
 from .states import ISO_DUTY, AllowPower, Effect, Pilot, SetPhases, State, Times
 
 if TYPE_CHECKING:
     from .session import SessionMachine
-
-SLACK_S = 1e-6
-"""Times are sums of floats: so much early counts as in time."""
 
 
 class BoardDrive:
@@ -95,8 +93,8 @@ class BoardDrive:
             return Pilot(state_f=True)
         if machine.state in PWM_STATES and machine.power_available:
             told = pilot.duty_from_current(machine.offered_A)
-            return Pilot(duty=ISO_DUTY if machine.by_hlc else self._times.fixed_duty or told)
-        if machine.state is State.WaitingForAuthentication and machine.by_hlc:
+            return Pilot(duty=ISO_DUTY if machine.loop.needed else self._times.fixed_duty or told)
+        if machine.state is State.WaitingForAuthentication and machine.loop.needed:
             return Pilot(duty=ISO_DUTY)
         if machine.state is State.WaitingForAuthentication and machine.since(now) >= self._times.waiting_duty_after_s:
             return Pilot(duty=self._times.waiting_duty)

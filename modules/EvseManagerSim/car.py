@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from . import pilot
 from .battery import Battery, BatteryConfig
-from .commands import CarCommand, CommandSyntaxError, parse
+from .commands import CarCommand, CommandSyntaxError, check_count, parse
 from .v2g import V2G, Offer, parse_wish
 
 log = getLogger(__name__)
@@ -190,6 +190,7 @@ class Car:
     def _execute(self, command: CarCommand, now: float, duty: float | None) -> bool:
         """Carry out one command; False while it blocks. A command that fails is logged and skipped (station 3.3)."""
         try:
+            check_count(command)
             return self._HANDLERS[command.name](self, command.arguments, now, duty)
         except (ValueError, TypeError) as error:
             log.error("car command %s %s failed: %s; skipped", command.name, " ".join(command.arguments), error)

@@ -66,6 +66,13 @@ def parse(text: str, *, iso: bool = False) -> list[CarCommand]:
     return [_parse_one(part, number, iso) for number, part in enumerate(parts, start=1)]
 
 
+def check_count(command: CarCommand) -> None:
+    """When it is executed, a command has as many arguments as it takes. Errors: ValueError."""
+    forms = {**FORMS, **ISO_FORMS}[command.name]
+    if len(command.arguments) not in forms:
+        raise ValueError(f"it takes {forms[0]} arguments, not {len(command.arguments)}")
+
+
 def _parse_one(part: str, number: int, iso: bool) -> CarCommand:
     name, *arguments = part.replace(",", " ").split(" ")
     if not name:

@@ -116,12 +116,14 @@ class Controller:
             self.machine.plug(event)
         await self.drive()
 
-    async def board_error(self, error_type: str, sub_type: str, vendor_id: str, *, raised: bool) -> None:
-        """An error of the board, lock, RCD or meter; its consequences are on their way when this returns."""
+    async def board_error(
+        self, error_type: str, sub_type: str, vendor_id: str, *, raised: bool, source: str = ""
+    ) -> None:
+        """An error of the board, lock, RCD, meter ...; its consequences are on their way when this returns."""
         if raised:
-            self.faults.raised(error_type, sub_type, vendor_id)
+            self.faults.raised(error_type, sub_type, vendor_id, source)
         else:
-            self.faults.cleared(error_type, sub_type)
+            self.faults.cleared(error_type, sub_type, source)
         self.refresh_faults()
         await self.drive()
 

@@ -312,7 +312,12 @@ class EvseManager(EvseManagerImplementation):
         self._controller.faults.raised(error_type)
         self._controller.refresh_faults()
 
-    async def report_power_loss(self) -> None:
+    async def clean_up(self) -> None:
+        """What the life before this one left behind: a transaction of the session, one of the meter (station 2.10)."""
+        await self._report_power_loss()
+        await self._billing.clean_up()
+
+    async def _report_power_loss(self) -> None:
         """SessionResumed, TransactionFinished(PowerLoss) for a transaction that a kill cut off (2.10, DEPARTURE E3)."""
         if self._session_store is None:
             return
@@ -322,7 +327,6 @@ class EvseManager(EvseManagerImplementation):
             return
         log.warning("the transaction of session %s was cut off; it is reported as PowerLoss", uuid)
         self.session_event(Emit(SessionEventEnum.SessionResumed, uuid))
-        self._signed_start = None
         await self._stop_meter(uuid)
         self.session_event(
             Emit(SessionEventEnum.TransactionFinished, uuid, stop_reason=StopTransactionReason.PowerLoss)

@@ -41,7 +41,7 @@ from .energy import PERIOD_S, Energy
 from .evse import EvseManager
 from .faces import BoardSupportAC, ConnectorLock, ErrorFaces, EvseBoardSupport, PowermeterFace, Rcd
 from .faults import FaultBook, OverCurrentWatch
-from .hardware import BusLock, Lock, OrderQueue, watch
+from .hardware import BusLock, Lock, OrderQueue, OtherDevice, watch
 from .hlc import Hlc
 from .meter import Meter, highest_current
 from .metering import Metering
@@ -64,8 +64,8 @@ PayloadHandler = Callable[[str], Awaitable[None] | None]
 
 METER_PERIOD_S = 0.5
 OVER_CURRENT = "evse_manager/MREC4OverCurrentFailure"
-WITHOUT_EFFECT = ("slac", "hlc", "imd", "over_voltage_monitor", "powersupply_DC")
-"""Requirements that EVerest configurations connect and that are not used here."""
+ONLY_WATCHED = ("slac", "hlc", "imd", "over_voltage_monitor", "powersupply_DC")
+"""Requirements that EVerest configurations connect; their errors count, and they are not used for anything else."""
 
 
 class EvseManagerSim(Module):
@@ -108,7 +108,7 @@ class EvseManagerSim(Module):
         self._provide_energy()
         self._connect_board()
         self._provide_hlc()
-        self._watch_others(context)
+        self._watch_others()
 
     def _fault_book(self) -> FaultBook:
         return FaultBook(
@@ -150,14 +150,16 @@ class EvseManagerSim(Module):
         self.queues.append(lock.orders)
         return lock
 
-    def _watch_others(self, context: ModuleContext) -> None:
-        """The residual current device counts; what belongs to ISO 15118 and DC is accepted and has no effect."""
+    def _watch_others(self) -> None:
+        """The errors of the residual current device, and of what belongs to ISO 15118 and DC (station 2.7)."""
         rcd = self.optional_connection("ac_rcd", AcRcdClient)
         if rcd is not None:
             watch(rcd, self.controller)
-        for name in WITHOUT_EFFECT:
-            if context.connected(name):
-                log.warning("the connection of %s has no effect: this EVSE simulates its car itself", name)
+        for name in ONLY_WATCHED:
+            device = self.optional_connection(name, OtherDevice)
+            if device is not None:
+                watch(device, self.controller)
+                log.warning("of %s only the errors count: this EVSE simulates its car itself", name)
 
     def _provide_hardware(self, billing: Billing) -> None:
         self.car = Car(self.settings.car(), self.v2g)
@@ -250,7 +252,7 @@ class EvseManagerSim(Module):
             self._car_info,
         )
         if self.simulator.drives_session:
-            self.machine.dialogue = self.v2g
+            self.machine.loop.dialogue = self.v2g
             self.v2g.begun = self.controller.wake
         else:
             self.v2g.started = lambda wish: log.warning(
@@ -275,7 +277,7 @@ class EvseManagerSim(Module):
         for number, queue in enumerate(self.queues):
             self.spawn(queue.run(), name=f"orders {number}")
         await self._first_bill()
-        await self.evse.report_power_loss()
+        await self.evse.clean_up()
         self.energy.publish_limits()
         waits = self.settings.flag("external_ready_to_start_charging")
         self.evse.publish_waiting_for_external_ready(waits)

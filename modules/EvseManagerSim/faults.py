@@ -41,11 +41,28 @@ NOT_FATAL = frozenset(
         "isolation_monitor/VendorWarning",
         "power_supply_DC/VendorWarning",
         "over_voltage_monitor/VendorWarning",
+        "generic/VendorWarning",
     }
 )
 
-# namespaces in the order in which Inoperative lists its causes
-CAUSE_ORDER = ("evse_manager", "evse_board_support", "connector_lock", "ac_rcd", "powermeter")
+# namespaces in the order in which Inoperative lists its causes; slac and hlc raise generic errors
+CAUSE_ORDER = (
+    "evse_manager", "evse_board_support", "connector_lock", "ac_rcd", "isolation_monitor", "power_supply_DC",
+    "powermeter", "generic", "over_voltage_monitor",
+)  # fmt: skip
+
+# errors of devices whose interfaces have no definition in this project
+OTHER_ERRORS = (
+    *(f"generic/{name}" for name in ("CommunicationFault", "VendorError", "VendorWarning")),
+    *(f"isolation_monitor/{name}" for name in ("DeviceFault", "CommunicationFault", "VendorError", "VendorWarning")),
+    *(f"power_supply_DC/{name}" for name in (
+        "HardwareFault", "OverTemperature", "UnderTemperature", "UnderVoltageAC", "OverVoltageAC", "UnderVoltageDC",
+        "OverVoltageDC", "OverCurrentAC", "OverCurrentDC", "CommunicationFault", "VendorError", "VendorWarning",
+    )),
+    *(f"over_voltage_monitor/{name}" for name in (
+        "MREC5OverVoltage", "DeviceFault", "CommunicationFault", "VendorError", "VendorWarning",
+    )),
+)  # fmt: skip
 
 DIODE_FAULT = "evse_board_support/DiodeFault"
 RCD_DC = "ac_rcd/DC"
@@ -130,31 +147,25 @@ class Inoperative:
 
 
 class FaultBook:
-    """Active errors by (type, sub_type), in the order in which they were raised, with their vendor."""
+    """Active errors by (type, sub_type, source), in the order in which they were raised, with their vendor."""
 
     def __init__(self, *, use_vendor_id: bool = False, fail_on_powermeter_errors: bool = True) -> None:
-        self._active: dict[tuple[str, str], str] = {}
+        self._active: dict[tuple[str, str, str], str] = {}
         self._use_vendor_id = use_vendor_id
         self._fail_on_powermeter_errors = fail_on_powermeter_errors
 
-    def raised(self, error_type: str, sub_type: str = "", vendor_id: str = "everest") -> None:
-        self._active.setdefault((error_type, sub_type), vendor_id)
+    def raised(self, error_type: str, sub_type: str = "", vendor_id: str = "everest", source: str = "") -> None:
+        self._active.setdefault((error_type, sub_type, source), vendor_id)
 
-    def cleared(self, error_type: str, sub_type: str = "") -> None:
-        self._active.pop((error_type, sub_type), None)
-
-    def active(self, error_type: str) -> bool:
-        return any(kind == error_type for kind, _ in self._active)
-
-    def types(self) -> list[str]:
-        return [kind for kind, _ in self._active]
+    def cleared(self, error_type: str, sub_type: str = "", source: str = "") -> None:
+        self._active.pop((error_type, sub_type, source), None)
 
     def inoperative(self) -> Inoperative | None:
         """What Inoperative must say now; None while no fatal error is active."""
         causes = sorted((key for key in self._active if self._fatal(key[0])), key=lambda key: _order(key[0]))
         if not causes:
             return None
-        names = [_short(kind) + (f"/{sub_type}" if sub_type else "") for kind, sub_type in causes]
+        names = [_short(kind) + (f"/{sub_type}" if sub_type else "") for kind, sub_type, _ in causes]
         vendor = self._active[causes[0]] if self._use_vendor_id else "EVerest"
         return Inoperative(message=causes[0][0], description=", ".join(names), vendor_id=vendor)
 

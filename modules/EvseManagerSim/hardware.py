@@ -21,7 +21,7 @@ from everest.contracts.types.evse_board_support import PowerOnOff, PowerOnOffRea
 from everest.runtime import Client, CommandError, Error
 
 from .board import LETTERS
-from .faults import AC_EVENT_ERRORS
+from .faults import AC_EVENT_ERRORS, OTHER_ERRORS
 from .states import Pilot
 
 log = getLogger(__name__)
@@ -34,7 +34,9 @@ class BoardListener(Protocol):
         """A control pilot letter A..F, PowerOn or PowerOff."""
         ...
 
-    async def board_error(self, error_type: str, sub_type: str, vendor_id: str, *, raised: bool) -> None: ...
+    async def board_error(
+        self, error_type: str, sub_type: str, vendor_id: str, *, raised: bool, source: str = ""
+    ) -> None: ...
 
 
 class Board(Protocol):
@@ -195,13 +197,20 @@ class BusLock:
         return True
 
 
+class OtherDevice(Client):
+    """A device of DC or ISO 15118 that is only watched. Where the stack has definitions, those name its errors."""
+
+    interface = ""
+    errors = OTHER_ERRORS
+
+
 def watch(client: Client, listener: BoardListener) -> None:
     """Have the errors of a connected device count as those of the board do (station 2.7)."""
 
     async def raised(error: Error) -> None:
-        await listener.board_error(error.type, error.sub_type, error.vendor_id, raised=True)
+        await listener.board_error(error.type, error.sub_type, error.vendor_id, raised=True, source=client.module_id)
 
     async def cleared(error: Error) -> None:
-        await listener.board_error(error.type, error.sub_type, error.vendor_id, raised=False)
+        await listener.board_error(error.type, error.sub_type, error.vendor_id, raised=False, source=client.module_id)
 
     client.on_error(raised, cleared)

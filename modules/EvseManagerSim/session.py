@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from everest.contracts.types.authorization import AuthorizationType, ProvidedIdToken
 from everest.contracts.types.evse_manager import (
@@ -22,7 +21,8 @@ from everest.contracts.types.evse_manager import (
 )
 
 from .availability import AvailabilityTable
-from .board_drive import SLACK_S, BoardDrive
+from .board_drive import BoardDrive
+from .charge_loop import SLACK_S, ChargeLoop
 from .reservation import Reservation
 from .session_table import ENTRY_EVENTS, PWM_STATES, TABLE
 from .states import (
@@ -53,26 +53,6 @@ class Stop:
     id_tag: ProvidedIdToken | None = None
 
 
-class Dialogue(Protocol):
-    """What of ISO 15118 the machine looks at (v2g.py)."""
-
-    @property
-    def talks(self) -> bool:
-        """Car and EVSE found each other, and their dialogue is not over."""
-        ...
-
-    @property
-    def charging(self) -> bool:
-        """The car has begun its charge loop."""
-        ...
-
-
-class NoDialogue:
-    """A car that does not know ISO 15118, or whose talk is heard by nobody here."""
-
-    talks = charging = False
-
-
 class SessionMachine:
     """State of one EVSE. Create it, then `start()`; see the module's head for the contract."""
 
@@ -93,10 +73,7 @@ class SessionMachine:
         self.contactor_closed = False
         self.hlc_asleep = False
         """The car paused by ISO 15118: a short state C only wakes the EVSE, it does not ask for power."""
-        self.dialogue: Dialogue = NoDialogue()
-        self.by_hlc = False
-        """ISO 15118 tells the current of this AC session: the PWM is 5 %, and power needs the charge loop."""
-        self._charge_loop_until: float | None = None
+        self.loop = ChargeLoop(self.times)
         self._wants_since: float | None = None
         self.fatal = False
         self.user_pause = False
@@ -130,6 +107,8 @@ class SessionMachine:
     def plug(self, control_pilot: str) -> None:
         """A control pilot event A..F of the board. E (0 V) takes the power demand away; F is the EVSE's own doing."""
         if control_pilot == "A":
+            if self.transaction and self._stop is None:
+                self._stop = Stop()  # whoever is plugged in before the contactor is open is another car
             self.plugged = self.wants_power = self.stale_car = self.hlc_asleep = False
         elif control_pilot in ("B", "C", "D"):
             self.plugged = True
@@ -266,8 +245,8 @@ class SessionMachine:
         due = self._drive.due(self.state)
         if self.state is State.PrepareCharging and self._drive.pwm_since is not None:
             due.append(self._drive.pwm_since + self._patience())
-        if self._charge_loop_until is not None:
-            due.append(self._charge_loop_until)
+        if self.loop.until is not None:
+            due.append(self.loop.until)
         if self.state is State.ChargingPausedEV and self.hlc_asleep and self._wants_since is not None:
             due.append(self._wants_since + self.times.longest_toggle_s)
         due += [self._entered + seconds for seconds in self.times.of(self.state)]
@@ -310,23 +289,9 @@ class SessionMachine:
         waits = self.state is State.WaitingForAuthentication and self.authorized and not self.transaction
         return waits and not self.end_wanted and not self.fatal
 
-    @property
-    def hlc_allows(self) -> bool:
-        """False: power is given by ISO 15118 here, and the car has not asked for it by that."""
-        return not self.by_hlc or self.dialogue.charging
-
-    @property
-    def awaits_charge_loop(self) -> bool:
-        """Authorized, and the car is still given time to begin to charge by ISO 15118 (station 4.2)."""
-        return self._charge_loop_until is not None and not self.dialogue.charging
-
-    def charge_loop_missing(self, now: float) -> bool:
-        until = self._charge_loop_until
-        return self.awaits_charge_loop and until is not None and now + SLACK_S >= until
-
     def car_asks_for_power(self, now: float) -> bool:
         """State C, and not one that is a wake-up signal."""
-        if not self.hlc_allows:
+        if not self.loop.allows:
             return False
         if not self.wants_power or not self.hlc_asleep:
             return self.wants_power
@@ -353,7 +318,9 @@ class SessionMachine:
         if target is State.Idle:
             self._enter_idle(source)
         if source is State.WaitingForAuthentication and self.transaction:
-            self._end_wait_for_charge_loop(gives_up=target is State.T_step_EF)
+            self.loop.end_wait()
+            if target is State.T_step_EF:
+                self._effects.append(GiveUpHlc())
         if target is State.WaitingForAuthentication and not self.uuid:
             self._open_session(StartSessionReason.EVConnected, None)
         self.state = target
@@ -410,29 +377,17 @@ class SessionMachine:
     def _begin_transaction(self, now: float) -> None:
         assert self.token is not None
         self.transaction = True
-        by_contract = self.token.authorization_type is AuthorizationType.PlugAndCharge
-        talks = self.dialogue.talks and (by_contract or self.times.five_percent_start)
-        self.by_hlc = talks or self.times.enforce_hlc
-        wait = talks and not self.times.enforce_hlc
-        self._charge_loop_until = now + self.times.charge_loop_within_s if wait else None
+        self.loop.begin(now, by_contract=self.token.authorization_type is AuthorizationType.PlugAndCharge)
         if self.begins_without_power:
             self.offered_A = 0.0
         self._effects.append(BeginTransaction(self.uuid, self.token))
         self._emit(Ev.TransactionStarted, id_tag=self.token, reservation_id=self.reservation.shown_id)
         self.reservation.drop()
 
-    def _end_wait_for_charge_loop(self, *, gives_up: bool) -> None:
-        """Leaving the state in which the charge loop is waited for: without it the PWM tells the current."""
-        if self.awaits_charge_loop:
-            self.by_hlc = False
-        if gives_up:
-            self._effects.append(GiveUpHlc())
-        self._charge_loop_until = None
-
     def abort_transaction(self, now: float) -> None:
         """The meter did not start: no transaction and no charging until replug."""
-        self.transaction = self.authorized = self.by_hlc = False
-        self._charge_loop_until = None
+        self.transaction = self.authorized = False
+        self.loop.end()
         self.state = State.Finished
         self._entered = now
         self._effects.append(Enter(State.Finished))
@@ -441,8 +396,8 @@ class SessionMachine:
         if not self.transaction:
             return
         stop = self._stop or Stop()
-        self._stop = stop  # an authorization that comes late is ignored until the car is gone
-        self.transaction = self.user_pause = self.authorized = self.by_hlc = False
+        self.transaction = self.authorized = False
+        self.loop.end()
         self._effects.append(EndTransaction(self.uuid))
         self._emit(Ev.ChargingFinished)
         self._emit(Ev.TransactionFinished, stop_reason=stop.reason, id_tag=stop.id_tag)

@@ -60,11 +60,11 @@ def _transaction_faulted(m: SessionMachine, now: float) -> bool:
 
 
 def _charge_loop_missing(m: SessionMachine, now: float) -> bool:
-    return m.charge_loop_missing(now)
+    return m.loop.missing(now)
 
 
 def _may_prepare(m: SessionMachine, now: float) -> bool:
-    return m.transaction and not m.awaits_charge_loop
+    return m.transaction and not m.loop.awaited
 
 
 def _end(m: SessionMachine, now: float) -> bool:
@@ -72,7 +72,7 @@ def _end(m: SessionMachine, now: float) -> bool:
 
 
 def _charging_possible(m: SessionMachine, now: float) -> bool:
-    return m.power_available and m.wants_power and m.hlc_allows
+    return m.power_available and m.wants_power and m.loop.allows
 
 
 def _wake_up(m: SessionMachine, now: float) -> bool:

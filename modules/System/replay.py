@@ -44,7 +44,7 @@ class Outcome(NamedTuple):
 def attach(module: System, world: World) -> None:
     """Put the recorded network in place of the real one."""
     downloads = outcomes(
-        world.said("var main/firmware_update_status"), "firmware_update_status", "Downloading", DOWNLOADS, _around
+        world.said("var main/firmware_update_status"), "firmware_update_status", "Downloading", DOWNLOADS, pauses_around
     )
     uploads = outcomes(
         world.said("var main/log_status"), "log_status", "Uploading", UPLOADS, lambda _: log_upload.PAUSE
@@ -52,7 +52,7 @@ def attach(module: System, world: World) -> None:
     module.host.transfer = RecordedTransfer(world.clock, downloads, uploads)
 
 
-def _around(status: Any) -> float:
+def pauses_around(status: Any) -> float:
     """Seconds of pause between `Downloading` and the end of a download: one more in a signed update (station 5.3)."""
     return firmware.PAUSE if status["request_id"] == firmware.UNSIGNED else 2 * firmware.PAUSE
 

@@ -163,6 +163,22 @@ async def test_a_global_reservation_that_finds_no_evse_tells_why(hindrance: str,
         assert await reserve(station, 5) == result
 
 
+async def test_an_evse_that_waits_for_its_authorized_car_is_occupied_to_a_global_reservation() -> None:
+    async with Station(evses=1) as station:
+        await station.swipe(token())
+        assert await reserve(station, 5) == "Occupied"
+
+
+@pytest.mark.parametrize("why", ["reservation", "car"])
+async def test_a_reservation_or_a_car_anywhere_says_occupied_of_a_type_that_is_out_of_service(why: str) -> None:
+    async with Station(connector_types=["cType2", "cCCS2"]) as station:
+        await station.settle()
+        await station.event(2, "Disabled")
+        assert await reserve(station, 5, connector_type="cCCS2") == "Unavailable"
+        await (reserve(station, 6, evse_id=1) if why == "reservation" else station.plug_in(1))
+        assert await reserve(station, 5, connector_type="cCCS2") == "Occupied"
+
+
 async def test_more_global_reservations_than_evses_are_occupied() -> None:
     async with Station() as station:
         assert [await reserve(station, n) for n in (1, 2, 3)] == ["Accepted", "Accepted", "Occupied"]

@@ -72,7 +72,8 @@ async def test_a_connected_meter_bills_the_session(requirement: str) -> None:
             "identification_type": "ISO14443",
             "identification_data": "TAG1",
         }
-        assert charger.calls(METER, "stop_transaction") == [{"transaction_id": started["uuid"]}]
+        cleaned_up, ended = charger.calls(METER, "stop_transaction")
+        assert (cleaned_up, ended) == ({"transaction_id": ""}, {"transaction_id": started["uuid"]})
 
 
 @virtual
@@ -107,8 +108,8 @@ async def test_a_meter_that_cannot_start_means_no_transaction_until_the_car_is_g
         await charger.swipe()
         await asyncio.sleep(5)
         assert charger.kinds() == ["SessionStarted", "AuthRequired", "Authorized"]
-        types = {error.type for error in charger.errors("evse")}
-        assert types == {"evse_manager/PowermeterTransactionStartFailed", "evse_manager/Inoperative"}
+        raised = {error.type: error.severity for error in charger.errors("evse")}
+        assert raised == {"evse_manager/PowermeterTransactionStartFailed": "Medium", "evse_manager/Inoperative": "High"}
         assert not charger.published("board_support", "event").count("PowerOn")
         await charger.unplug()
         assert charger.kinds()[-1] == "SessionFinished"
@@ -190,7 +191,69 @@ async def test_connections_that_belong_to_iso_15118_and_dc_are_accepted_and_name
     unused = {name: ["somebody/main"] for name in ("slac", "hlc", "imd", "over_voltage_monitor", "powersupply_DC")}
     async with Charger(connections=unused) as charger:
         await charger.charge(2)
-        assert all(f"the connection of {name} has no effect" in caplog.text for name in unused)
+        assert all(f"of {name} only the errors count" in caplog.text for name in unused)
+
+
+@virtual
+@pytest.mark.parametrize(
+    ("requirement", "fault", "fatal"),
+    [
+        ("slac", "generic/CommunicationFault", True),
+        ("slac", "generic/VendorWarning", False),
+        ("hlc", "generic/VendorError", True),
+        ("imd", "isolation_monitor/DeviceFault", True),
+        ("imd", "isolation_monitor/VendorWarning", False),
+        ("powersupply_DC", "power_supply_DC/HardwareFault", True),
+        ("powersupply_DC", "power_supply_DC/VendorWarning", False),
+        ("over_voltage_monitor", "over_voltage_monitor/MREC5OverVoltage", True),
+        ("over_voltage_monitor", "over_voltage_monitor/VendorWarning", False),
+        ("powermeter_car_side", "powermeter/VendorWarning", True),
+        ("connector_lock", "connector_lock/VendorWarning", False),
+        ("ac_rcd", "ac_rcd/VendorWarning", False),
+        ("bsp", "evse_board_support/VendorWarning", False),
+        ("bsp", "evse_board_support/MREC18CableOverTempDerate", False),
+        ("bsp", "evse_board_support/CommunicationFault", True),
+    ],
+)
+async def test_errors_of_everything_that_is_connected_count_and_warnings_do_not(
+    requirement: str, fault: str, fatal: bool
+) -> None:
+    async with Charger(connections={requirement: ["device/main"]}, initial_meter_value_timeout_ms=0) as charger:
+        for command in ("enable", "pwm_on", "cp_state_X1", "cp_state_F", "allow_power_on", "stop_transaction"):
+            charger.answer("device/main", command, lambda args: None)
+        charger.answer("device/main", "ac_set_overcurrent_limit_A", lambda args: None)
+        await asyncio.sleep(1)
+        charger.raise_error("device/main", {"type": fault})
+        await asyncio.sleep(0.5)
+        assert [error.message for error in charger.errors("evse")] == ([fault] if fatal else [])
+        charger.clear_error("device/main", fault)
+        await asyncio.sleep(0.5)
+        assert charger.errors("evse") == []
+
+
+@virtual
+async def test_the_same_error_of_two_devices_stands_until_both_are_well() -> None:
+    async with Charger(connections={"slac": ["slac/main"], "hlc": ["hlc/main"]}) as charger:
+        await asyncio.sleep(1)
+        for peer in ("slac/main", "hlc/main"):
+            charger.raise_error(peer, {"type": "generic/VendorError"})
+        await asyncio.sleep(0.5)
+        assert [error.description for error in charger.errors("evse")] == ["VendorError, VendorError"]
+        charger.clear_error("slac/main", "generic/VendorError")
+        await asyncio.sleep(0.5)
+        assert [error.description for error in charger.errors("evse")] == ["VendorError"]
+
+
+@virtual
+async def test_a_transaction_that_a_connected_meter_still_has_is_ended_at_the_start() -> None:
+    store: dict[str, Any] = {"evse_manager_1_session": "before"}
+    async with Metered(store=store, initial_meter_value_timeout_ms=0) as charger:
+        await asyncio.sleep(1)
+        told = [call["transaction_id"] for call in charger.calls(METER, "stop_transaction")]
+        assert told == ["before", ""]
+        finished = charger.last("TransactionFinished")["transaction_finished"]
+        assert (finished["reason"], finished["signed_meter_value"]) == ("PowerLoss", signed("E"))
+        assert charger.kinds()[-1] == "Enabled"
 
 
 @pytest.mark.parametrize(

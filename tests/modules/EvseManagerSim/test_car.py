@@ -116,6 +116,9 @@ def test_a_disabled_car_refuses_commands_and_says_so() -> None:
     [
         "sleep",
         "sleep x",
+        "sleep 1 2",
+        "unplug 3",
+        "diode_fail now",
         "draw_power_fixed 16",
         "draw_power_fixed -1,3",
         "draw_power_fixed nan,3",

@@ -183,8 +183,8 @@ async def test_mrec9_is_raised_at_a_plug_in_timeout_where_configured() -> None:
         await charger.plug_in()
         await charger.call("evse", "withdraw_authorization")
         await asyncio.sleep(1)
-        types = {error.type for error in charger.errors("evse")}
-        assert types == {"evse_manager/MREC9AuthorizationTimeout", "evse_manager/Inoperative"}
+        raised = {error.type: error.severity for error in charger.errors("evse")}
+        assert raised == {"evse_manager/MREC9AuthorizationTimeout": "Medium", "evse_manager/Inoperative": "High"}
         await charger.unplug()
         assert charger.errors("evse") == []
 

@@ -139,6 +139,20 @@ def test_a_car_that_outlives_its_session_gives_one_more_session_finished_without
     assert [(effect.event.value, effect.uuid) for effect in last] == [("SessionFinished", "")]
 
 
+def test_a_car_that_comes_before_the_contactor_of_the_one_before_is_open_does_not_inherit_its_transaction() -> None:
+    made = charging()
+    made.plug("A")
+    made.step(1.0)
+    made.plug("B")
+    made.step(1.1)
+    made.contactor(False)
+    made.step(1.2)
+    assert kinds(made) == ["StoppingCharging", "ChargingFinished", "TransactionFinished"]
+    made.plug("A")
+    made.step(2.0)
+    assert kinds(made) == ["SessionFinished"]
+
+
 def test_ventilation_decides_about_state_d() -> None:
     without = SessionMachine(lambda: "x", has_ventilation=False)
     without.plug("D")

@@ -19,6 +19,8 @@ from modules.PersistentStore import values
         (7, ("7", "int")),
         (-1.5, ("-1.500000", "double")),
         (2.0, ("2.000000", "double")),
+        (0.123456789, ("0.123456789", "double")),
+        (1e-9, ("1e-09", "double")),
         ("text", ("text", "std::string")),
         ("", ("", "std::string")),
         ([1, "a"], ('[1,"a"]', "Array")),
@@ -73,6 +75,10 @@ def test_a_row_that_does_not_fit_its_type_is_named(row: tuple[str, str]) -> None
 def test_a_row_that_another_hand_spoiled_is_refused(row: tuple[Any, Any]) -> None:
     with pytest.raises(ValueError, match=r"the value of type|the text is no"):
         values.decode(*row)
+
+
+def test_a_null_has_no_text_that_matters() -> None:
+    assert values.decode(None, "nullptr_t") is None
 
 
 def test_what_is_nested_too_deeply_is_refused() -> None:

@@ -90,11 +90,13 @@ async def test_the_archive_holds_a_description_and_the_logs_of_the_window(tmp_pa
         (logs / name).write_text(name)
         os.utime(logs / name, times=(START.timestamp() - age,) * 2)
     (logs / "link").symlink_to("/etc/hostname")
-    os.mkfifo(logs / "pipe")  # to open it would wait for ever
+    os.mkfifo(logs / "pipe")
+    pipe = os.open(logs / "pipe", os.O_RDWR)  # else to open it would wait for ever
     async with System(LogPath=str(logs)) as system:
         await system.upload(location=LOCATION, type="DiagnosticsLog", oldest_timestamp=at(-3600))
         await asyncio.sleep(10)
         [(_, content)] = system.transfer.uploads
+    os.close(pipe)
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
         assert sorted(archive.getnames()) == ["diagnostics.json", "logs/deep/newer.log", "logs/new.log"]
         described: dict[str, Any] = json.load(archive.extractfile("diagnostics.json"))  # type: ignore[arg-type]

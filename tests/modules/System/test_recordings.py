@@ -8,12 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from everest.trace import jump_loop, records
 from everest.trace.replay import replay
 from everest.trace.said import Statement
 from everest.trace.world import World
 from modules.System.firmware import PAUSE
-from modules.System.replay import DOWNLOADS, UPLOADS, outcomes
+from modules.System.replay import DOWNLOADS, UPLOADS, outcomes, pauses_around
 from tests.modules.System.bench import MODULE
 from tests.support.traces import FOLDER
 
@@ -48,3 +50,13 @@ def test_the_original_pauses_as_long_as_ours_between_the_statuses_of_a_transfer(
 
     assert seconds(STATUSES[0], "firmware_update_status", "Downloading", DOWNLOADS) == {PAUSE}
     assert seconds(STATUSES[1], "log_status", "Uploading", UPLOADS) == {PAUSE}
+
+
+@pytest.mark.parametrize(("request_id", "began", "ended"), [(-1, 0.0, 5.0), (7, 2.0, 9.0)])
+def test_a_replay_knows_how_long_the_network_took(request_id: int, began: float, ended: float) -> None:
+    """The times are those of test_firmware.py, where a download takes 3 s."""
+    said = [
+        (t, {"firmware_update_status": status, "request_id": request_id})
+        for t, status in ((began, "Downloading"), (ended, "Downloaded"))
+    ]
+    assert outcomes(said, "firmware_update_status", "Downloading", DOWNLOADS, pauses_around) == [(3.0, True)]
