@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -18,15 +19,24 @@ DOWNLOADS = {"Downloaded": True, "DownloadFailed": False}
 UPLOADS = {"Uploaded": True, "UploadFailure": False}
 
 
+class Clock(Protocol):
+    def now(self) -> datetime: ...
+
+
 class World(Protocol):
+    @property
+    def clock(self) -> Clock: ...
+
     def said(self, channel: str) -> list[tuple[float, Any]]:
         """`(time, value)` of what the original published."""
         ...
 
 
 class Outcome(NamedTuple):
-    """How one transfer ended, and how many seconds it took: without the pauses that System makes itself."""
+    """How one transfer ended, when it had begun (Unix time), and how many seconds it took: without the pauses that
+    System makes itself."""
 
+    began: float
     seconds: float
     succeeded: bool
 
@@ -39,7 +49,7 @@ def attach(module: System, world: World) -> None:
     uploads = outcomes(
         world.said("var main/log_status"), "log_status", "Uploading", UPLOADS, lambda _: log_upload.PAUSE
     )
-    module.host.transfer = RecordedTransfer(downloads, uploads)
+    module.host.transfer = RecordedTransfer(world.clock, downloads, uploads)
 
 
 def pauses_around(status: Any) -> float:
@@ -59,10 +69,10 @@ def outcomes(
     for t, value in said:
         if value[member] == begin:
             if began is not None:
-                found.append(Outcome(float("inf"), False))
+                found.append(Outcome(began, float("inf"), False))
             began = t
         elif value[member] in ends and began is not None:
-            found.append(Outcome(max(0.0, t - began - pauses(value)), ends[value[member]]))
+            found.append(Outcome(began, max(0.0, t - began - pauses(value)), ends[value[member]]))
             began = None
     return found
 
@@ -70,7 +80,8 @@ def outcomes(
 class RecordedTransfer:
     """Each transfer ends as the next one of the recording did (`transfer.Transfer`)."""
 
-    def __init__(self, downloads: list[Outcome], uploads: list[Outcome]) -> None:
+    def __init__(self, clock: Clock, downloads: list[Outcome], uploads: list[Outcome]) -> None:
+        self._clock = clock
         self._downloads = downloads
         self._uploads = uploads
 
@@ -85,6 +96,8 @@ class RecordedTransfer:
         if not outcomes:
             raise TransferError(f"the recording tells of no further transfer ({location})")
         outcome = outcomes.pop(0)
+        while outcome.seconds == float("inf") and outcomes and outcomes[0].began <= self._clock.now().timestamp():
+            outcome = outcomes.pop(0)  # the one before was cut short before it could begin
         if outcome.seconds == float("inf"):
             await asyncio.Event().wait()
         await asyncio.sleep(outcome.seconds)

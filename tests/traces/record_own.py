@@ -10,7 +10,7 @@ import asyncio
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,13 +21,12 @@ from everest.scenario.file_server import serving
 from everest.scenario.files import make
 from everest.trace import records
 from everest.trace.record import Broker, record
-from everest.trace.records import BusMessage, Record
 from tests.support.mosquitto import running_mosquitto
 from tests.support.stack import Bus, Station, station_config
+from tests.traces.compact import compact
 
 OWN = Path(__file__).parent / "own"
 CSMS_PORT = 19001
-LEFT_OUT = ("/var/hw_capabilities", "/var/enforced_limits", "/var/telemetry", "everest_external/nodered/", "_external/")
 NOTHING_MORE = 0.5
 """Seconds of recording after the last step."""
 BETWEEN_TRANSFERS = 3
@@ -209,16 +208,6 @@ SCENARIOS: dict[str, Callable[[Scene], Awaitable[None]]] = {
 }
 
 
-def kept(record: Record, folder: Path) -> Record | None:
-    """The record without paths of the machine, None for what is left out."""
-    if not isinstance(record, BusMessage):
-        return record
-    if record.retain or any(part in record.topic for part in LEFT_OUT):
-        return None
-    payload = record.payload.replace(str(folder).encode(), b"<RUN>").replace(str(OWN.parents[2]).encode(), b"<PREFIX>")
-    return replace(record, payload=payload)
-
-
 async def play(name: str, folder: Path) -> records.Trace:
     """Play one scenario and record it."""
     found: records.Trace = []
@@ -234,7 +223,7 @@ async def play(name: str, folder: Path) -> records.Trace:
                 recording.cancel()
                 await asyncio.gather(recording, return_exceptions=True)
         (OWN / "ocpp.json").write_text((folder / "ocpp.json").read_text(encoding="utf-8"), encoding="utf-8")
-    return [record for record in (kept(record, folder) for record in found) if record is not None]
+    return compact(found, folder)
 
 
 def main(names: list[str]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import dataclasses
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -16,9 +15,8 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from everest.manager.errors import BootError
 from everest.manager.model import MODULE_SCOPE, ModuleConfig, Stack
-from everest.manager.parameters import parameter_of, value_problem
+from everest.manager.parameters import with_parameter
 from everest.manager.settings import BrokerAddress
 from everest.runtime import Transport
 
@@ -59,28 +57,14 @@ class RunContext:
 
     def modules_named(self, name: str) -> list[ModuleConfig]:
         """All modules of one kind: `modules_named("OCPP")`."""
-        return [module for module in self.stack.modules.values() if module.name == name]
+        return self.stack.modules_named(name)
 
     def set_parameter(self, module_id: str, name: str, value: Any, scope: str = MODULE_SCOPE) -> None:
         """Set a configuration parameter in memory, for this run, before the modules start.
 
         Raises BootError for an unknown parameter or a value the manifest does not allow.
         """
-        module = self.stack.modules.get(module_id)
-        manifest = self.stack.manifests[module.name] if module is not None else None
-        if module is None or manifest is None:
-            raise BootError(f"there is no module {module_id} whose {name} could be set")
-        provided = manifest.provides.get(scope)
-        declared = (manifest.parameters if scope == MODULE_SCOPE else provided.parameters if provided else {}).get(name)
-        if declared is None:
-            raise BootError(f"module {module.printable} has no parameter {scope}/{name}")
-        wrong = value_problem(declared, value)
-        if wrong is not None:
-            raise BootError(f"{module_id}/{scope}/{name}: {wrong[0]}; {wrong[1]}")
-        changed = parameter_of(declared, value)
-        entries = tuple(changed if entry.name == name else entry for entry in module.parameters[scope])
-        module = dataclasses.replace(module, parameters={**module.parameters, scope: entries})
-        self.stack = dataclasses.replace(self.stack, modules={**self.stack.modules, module_id: module})
+        self.stack = with_parameter(self.stack, module_id, name, value, scope)
 
 
 @runtime_checkable

@@ -183,3 +183,7 @@ class Stack:
     warnings: tuple[str, ...] = ()
     active_modules: ReadOnlyDict[str, Any] = field(default_factory=dict)
     """The entries as written, user configs merged in; what a configuration database keeps."""
+
+    def modules_named(self, name: str) -> list[ModuleConfig]:
+        """All modules of one kind: `modules_named("OCPP")`."""
+        return [module for module in self.modules.values() if module.name == name]

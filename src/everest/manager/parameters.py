@@ -7,12 +7,14 @@ not for `string`. Pure functions.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import jsonschema
 
+from everest.manager.errors import BootError
 from everest.manager.metaschema import show
-from everest.manager.model import ConfigParameter, DataType, Parameter, Scalar
+from everest.manager.model import MODULE_SCOPE, ConfigParameter, DataType, Parameter, Scalar, Stack
 
 _INT_MIN, _INT_MAX = -(2**31), 2**31 - 1
 _WORDS: dict[DataType, str] = {
@@ -86,3 +88,25 @@ def parameter_json(parameter: Parameter, *, read_write: bool = False) -> dict[st
         "value": parameter.value,
         "characteristics": {"datatype": parameter.datatype, "mutability": shown},
     }
+
+
+def with_parameter(stack: Stack, module_id: str, name: str, value: Any, scope: str = MODULE_SCOPE) -> Stack:
+    """The stack with another value of one parameter; nothing is written.
+
+    Raises BootError for an unknown parameter or a value the manifest does not allow.
+    """
+    module = stack.modules.get(module_id)
+    manifest = stack.manifests[module.name] if module is not None else None
+    if module is None or manifest is None:
+        raise BootError(f"there is no module {module_id} whose {name} could be set")
+    provided = manifest.provides.get(scope)
+    declared = (manifest.parameters if scope == MODULE_SCOPE else provided.parameters if provided else {}).get(name)
+    if declared is None:
+        raise BootError(f"module {module.printable} has no parameter {scope}/{name}")
+    wrong = value_problem(declared, value)
+    if wrong is not None:
+        raise BootError(f"{module_id}/{scope}/{name}: {wrong[0]}; {wrong[1]}")
+    changed = parameter_of(declared, value)
+    entries = tuple(changed if entry.name == name else entry for entry in module.parameters[scope])
+    module = replace(module, parameters={**module.parameters, scope: entries})
+    return replace(stack, modules={**stack.modules, module_id: module})

@@ -1,7 +1,7 @@
 """The bus that a station is played on: in memory with modules as tasks, or a broker with modules as processes.
 
 Lives here: the port `Bus`, `MemoryBus` (a new one for each start of the station), `BrokerBus` (a mosquitto of our own
-for the whole scenario). Who plays looks on (`Watch`) and publishes; it is no module.
+for the whole scenario), `recorded`. Who plays looks on (`Watch`) and publishes; it is no module.
 May not be imported here: the player.
 """
 
@@ -12,7 +12,7 @@ import contextlib
 import logging
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -23,9 +23,11 @@ from everest.manager.lifecycle import Launcher
 from everest.manager.processes import ProcessLauncher
 from everest.manager.run import clean_environment
 from everest.manager.settings import BrokerAddress, Settings
-from everest.runtime import Clock, MemoryBroker, Module, Transport
+from everest.runtime import Clock, MemoryBroker, Module, SystemClock, Transport
 from everest.runtime.errors import BrokerLost
 from everest.scenario.watch import Watch
+from everest.trace import record
+from everest.trace.records import Record
 
 log = logging.getLogger(__name__)
 
@@ -48,17 +50,35 @@ class Bus(Protocol):
 
 
 class MemoryBus:
-    """In this process."""
+    """In this process. `write` takes the records of a recording, of all starts."""
 
-    def __init__(self, watch: Watch, clock: Clock | None, created: Callable[[Module], None]) -> None:
+    def __init__(
+        self,
+        watch: Watch,
+        clock: Clock | None,
+        created: Callable[[Module], None],
+        write: Callable[[Record], None] | None = None,
+    ) -> None:
         self._watch = watch
         self._clock = clock
         self._created = created
+        self._write = write
+        self._recording = ExitStack()
         self._broker = MemoryBroker()
 
     def renew(self) -> None:
+        self.close()
         self._broker = MemoryBroker()
         self._broker.watch(lambda message: self._watch.take(message.topic, message.payload))
+        if self._write is not None:
+            clock = self._clock or SystemClock()
+            self._recording.enter_context(
+                record.watch(self._broker, self._write, clock=lambda: clock.now().timestamp())
+            )
+
+    def close(self) -> None:
+        """End the recording."""
+        self._recording.close()
 
     def transport(self) -> Transport:
         return self._broker.transport()
@@ -115,6 +135,25 @@ class BrokerBus:
             listening.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await listening
+
+
+@asynccontextmanager
+async def recorded(settings: Settings, write: Callable[[Record], None]) -> AsyncIterator[None]:
+    """What passes the broker of these settings goes to `write` meanwhile. Raises BootError without that broker."""
+    address = settings.broker
+    broker = record.Broker(address.host, address.port, address.socket_path, settings.external_prefix)
+    started = asyncio.Event()
+    recording = asyncio.create_task(record.record(broker, write, started=started.set), name="scenario is recorded")
+    begun = asyncio.create_task(started.wait(), name="recording begins")
+    try:
+        await asyncio.wait([recording, begun], return_when=asyncio.FIRST_COMPLETED)
+        if recording.done():
+            raise BootError(f"nothing can be recorded: {recording.exception()}")
+        yield
+    finally:
+        begun.cancel()
+        recording.cancel()
+        await asyncio.gather(recording, begun, return_exceptions=True)
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,8 @@ from everest.scenario import reading, report
 from everest.scenario.csms import Frame
 from everest.scenario.model import Outcome, Scenario, Verdict
 from everest.scenario.run import check, play
+from everest.scenario.stack import OCPP_CONFIG
+from everest.trace.records import Trace, TraceError, save
 
 
 def build_parser() -> Parser:
@@ -34,6 +37,7 @@ def build_parser() -> Parser:
     add("--check", action="store_true", help="read the files and tell what is wrong with them, play nothing")
     add("--list", action="store_true", help="name the scenarios that ship")
     add("--state-dir", type=Path, metavar="DIR", help="keep the station's files in DIR/<name> (default: thrown away)")
+    add("--record", type=Path, metavar="DIR", help="record bus and OCPP to DIR/<name>.jsonl.gz, for everest-trace")
     add("--messages", action="store_true", help="tell every OCPP message, too")
     add("--verbose", action="store_true", help="show the log of the station, too")
     return parser
@@ -125,6 +129,7 @@ def one(scenario: Scenario, arguments: Namespace) -> Outcome:
         new = len(frames)
         say(report.line(verdict))
 
+    trace: Trace = []
     with TemporaryDirectory(prefix="everest-scenario-") as scratch:
         kept = arguments.state_dir
         folder = Path(scratch) if kept is None else (kept / scenario.file.stem).absolute()
@@ -137,10 +142,24 @@ def one(scenario: Scenario, arguments: Namespace) -> Outcome:
             quiet=not arguments.verbose,
             told=tell,
             frames=frames,
+            write=trace.append if arguments.record is not None else None,
             outcome=outcome,
         )
+        if arguments.record is not None:
+            keep(arguments.record, scenario.file.stem, trace, folder / OCPP_CONFIG)
     say(report.summary(outcome))
     return outcome
+
+
+def keep(folder: Path, stem: str, trace: Trace, config: Path) -> None:
+    """Write a recording, and beside it the OCPP configuration that a replay needs. Raises BootError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        save(folder / f"{stem}.jsonl.gz", trace)
+        if config.is_file():
+            shutil.copy(config, folder / f"{stem}.ocpp.json")
+    except (OSError, TraceError) as error:
+        raise BootError(f"--record {folder}: {error}; name another folder") from error
 
 
 def write(path: Path, outcomes: Sequence[Outcome]) -> None:

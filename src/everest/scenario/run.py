@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, chdir
+from contextlib import AsyncExitStack, asynccontextmanager, chdir, closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from everest.manager.errors import ManagerError
 from everest.manager.model import Stack
 from everest.scenario import file_server, files, reading, server
-from everest.scenario.bus import BrokerBus, Bus, MemoryBus, mosquitto
+from everest.scenario.bus import BrokerBus, Bus, MemoryBus, mosquitto, recorded
 from everest.scenario.chance import Chance
 from everest.scenario.clock import LoopClock, wall_clock
 from everest.scenario.csms import CentralSystem, Frame, MemoryDialer
@@ -24,9 +24,13 @@ from everest.scenario.stack import Names, configured
 from everest.scenario.station import Attaching, Station, StationLog, Surroundings
 from everest.scenario.watch import Watch
 from everest.trace.jump_loop import JumpLoop
+from everest.trace.records import Record
 
 NOWHERE = "ws://csms.invalid/"
 """The address of the central system in virtual time; nobody dials it."""
+
+AFTERWARDS_S = 5.0
+"""A recording goes on for so long after the last step, that nothing in it ends in the middle."""
 
 Told = Callable[[Verdict], None]
 
@@ -40,21 +44,18 @@ class Addresses(NamedTuple):
 
 def check(scenario: Scenario, folder: Path) -> None:
     """Hold a scenario against the stack that it wants, and play nothing. Raises ManagerError."""
-
-    async def look() -> None:
-        reading.against(scenario, Names.of(configured(scenario, folder, NOWHERE)))
-
-    asyncio.run(look())
+    reading.against(scenario, Names.of(configured(scenario, folder, NOWHERE)))
 
 
 @dataclass(frozen=True)
 class Way:
     """How a scenario is played. `processes`: modules as processes over mosquitto, which is real time then; `quiet`:
-    without their log on the terminal."""
+    without their log on the terminal; `write` takes the records of a recording (`everest.trace`)."""
 
     virtual: bool
     processes: bool = False
     quiet: bool = True
+    write: Callable[[Record], None] | None = None
 
 
 def play(
@@ -66,15 +67,17 @@ def play(
     quiet: bool = True,
     told: Told = lambda _verdict: None,
     frames: list[Frame] | None = None,
+    write: Callable[[Record], None] | None = None,
     outcome: Outcome | None = None,
 ) -> Outcome:
     """Play it. `folder` takes the files of the station and is the working directory meanwhile.
 
-    `outcome` is a fresh one that is filled as it goes, `frames` takes what station and central system say. Never raises
-    for what the station does; one that cannot be started is the outcome's `failure`, and so is Ctrl-C.
+    `outcome` is a fresh one that is filled as it goes, `frames` takes what station and central system say, `write`
+    the records of a recording. Never raises for what the station does; one that cannot be started is the outcome's
+    `failure`, and so is Ctrl-C.
     """
     outcome = outcome or Outcome(scenario)
-    way = Way(virtual, processes, quiet)
+    way = Way(virtual, processes, quiet, write)
     with chdir(folder), StationLog() as log, asyncio.Runner(loop_factory=JumpLoop if virtual else None) as runner:
         try:
             runner.run(_play(outcome, folder, way, told, [] if frames is None else frames, log))
@@ -104,9 +107,10 @@ async def _play(outcome: Outcome, folder: Path, way: Way, told: Told, frames: li
         stack = configured(scenario, folder, addresses.csms)
         reading.against(scenario, Names.of(stack))
         if way.processes:
-            stack, bus = await _over_mosquitto(things, stack, folder, watch, quiet=way.quiet)
+            stack, bus = await _over_mosquitto(things, stack, folder, watch, way)
         else:
-            bus = MemoryBus(watch, clock, Attaching(surroundings) if way.virtual else lambda _module: None)
+            created = Attaching(surroundings) if way.virtual else lambda _module: None
+            bus = things.enter_context(closing(MemoryBus(watch, clock, created, way.write)))
         station = Station(stack, bus, watch)
         outcome.began = asyncio.get_running_loop().time()
         world = World(station, csms, watch, served, log, now, Chance(scenario.seed), outcome.began)
@@ -114,18 +118,22 @@ async def _play(outcome: Outcome, folder: Path, way: Way, told: Told, frames: li
         try:
             await station.start()
             await _steps(outcome, player, told)
+            if way.write is not None and station.running:
+                await asyncio.sleep(AFTERWARDS_S)
         finally:
             await station.stop()
             await csms.close()
 
 
 async def _over_mosquitto(
-    things: AsyncExitStack, stack: Stack, folder: Path, watch: Watch, *, quiet: bool
+    things: AsyncExitStack, stack: Stack, folder: Path, watch: Watch, way: Way
 ) -> tuple[Stack, Bus]:
     """A broker of our own, whatever the configuration says; the stack that uses it."""
     address = await things.enter_async_context(mosquitto())
     stack = replace(stack, settings=replace(stack.settings, broker=address))
-    bus = BrokerBus(stack.settings, folder, quiet=quiet)
+    if way.write is not None:
+        await things.enter_async_context(recorded(stack.settings, way.write))
+    bus = BrokerBus(stack.settings, folder, quiet=way.quiet)
     await things.enter_async_context(bus.watched(watch))
     return stack, bus
 

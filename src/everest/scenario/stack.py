@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from everest.manager import config, paths
-from everest.manager.companion import RunContext
 from everest.manager.errors import BootError
 from everest.manager.model import MODULE_SCOPE, Stack
+from everest.manager.parameters import with_parameter
 from everest.manager.problems import one_of
-from everest.runtime import MemoryBroker
 from everest.runtime.yaml_file import load
 from everest.scenario.model import Scenario
 from everest.scenario.vocabulary import Mistake
@@ -26,39 +25,39 @@ OCPP_CONFIG = "ocpp-scenario.json"
 
 
 def configured(scenario: Scenario, folder: Path, url: str) -> Stack:
-    """The stack with the scenario's parameters; `folder` takes its files. Needs a running loop. Raises ManagerError."""
+    """The stack with the scenario's parameters; `folder` takes its files. Raises ManagerError."""
     layout = paths.resolve()
     named = scenario.station.config
     beside = None if named is None else scenario.file.parent / named
     file = paths.find_config(layout, str(beside) if beside is not None and beside.is_file() else named)
     stack = config.load(file, config.LoadOptions(layout, {}, state_dir=folder))
-    context = RunContext(None, stack, folder, None, MemoryBroker().transport, {})  # type: ignore[arg-type]
-    for module in context.modules_named("OCPP"):
-        found = _ocpp_config(scenario, layout, str(parameter(context.stack, module.id, "ChargePointConfigPath")))
+    for module in stack.modules_named("OCPP"):
+        found = _ocpp_config(scenario, layout, str(parameter(stack, module.id, "ChargePointConfigPath")))
         found = {**found, "Internal": {**found.get("Internal", {}), "CentralSystemURI": url}}
         path = folder / OCPP_CONFIG
         path.write_text(json.dumps(found, indent=2), encoding="utf-8")
-        context.set_parameter(module.id, "ChargePointConfigPath", str(path))
-    for module in context.modules_named("EvseManagerSim"):
-        context.set_parameter(module.id, "noise_seed", scenario.seed)
+        stack = with_parameter(stack, module.id, "ChargePointConfigPath", str(path))
+    for module in stack.modules_named("EvseManagerSim"):
+        stack = with_parameter(stack, module.id, "noise_seed", scenario.seed)
     for module_id, parameters in scenario.station.modules.items():
-        _set(scenario, context, module_id, parameters)
-    return context.stack
+        stack = _set(scenario, stack, module_id, parameters)
+    return stack
 
 
-def _set(scenario: Scenario, context: RunContext, module_id: str, parameters: dict[str, Any]) -> None:
-    if module_id not in context.stack.modules:
-        known = one_of(context.stack.modules, module_id)
+def _set(scenario: Scenario, stack: Stack, module_id: str, parameters: dict[str, Any]) -> Stack:
+    if module_id not in stack.modules:
+        known = one_of(stack.modules, module_id)
         raise BootError(f"{scenario.file}: station.modules.{module_id}: there is no such module; {known}")
     try:
         for name, value in parameters.items():
             if isinstance(value, dict):
                 for inner, one in value.items():
-                    context.set_parameter(module_id, inner, one, name)
+                    stack = with_parameter(stack, module_id, inner, one, name)
             else:
-                context.set_parameter(module_id, name, value)
+                stack = with_parameter(stack, module_id, name, value)
     except BootError as error:
         raise BootError(f"{scenario.file}: station.modules.{module_id}: {error}") from error
+    return stack
 
 
 def _ocpp_config(scenario: Scenario, layout: paths.Layout, name: str) -> dict[str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The central system of a recording: answers each CALL as it was answered then, and calls what was called then.
+"""The central system of a recording: answers each CALL as it was answered then, or never, and calls what was called.
 
 Lives here: `RecordedCsms`, the other end of a module's connection, without a socket. The module's `replay.py` puts it
 in place of its websocket. May not be imported here: manager, ocpp16.
@@ -55,11 +55,13 @@ class RecordedCsms:
     async def _answer(self, line: Line, message: list[Any]) -> None:
         found = self._answers[message[2]].to(message[3]) if message[2] in self._answers else None
         if found is None:
-            answer = [4, message[1], "NotSupported", "the recording has no answer to this action", {}]
+            text = _written([4, message[1], "NotSupported", "the recording has no answer to this action", {}])
+        elif found.delay is None:
+            return
         else:
             await asyncio.sleep(found.delay)
-            answer = [found.result[0], message[1], *found.result[2:]]
-        self._deliver(line, json.dumps(answer, separators=(",", ":"), ensure_ascii=False))
+            text = _readdressed(found.result, message[1])
+        self._deliver(line, text)
 
     def _deliver(self, line: Line, text: str) -> None:
         if not line.closed:
@@ -92,3 +94,16 @@ class RecordedCsms:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _readdressed(text: str, message_id: str) -> str:
+    """A recorded answer with the id of the CALL that it answers now; blanks and spelling stay."""
+    answer = json.loads(text)
+    old = json.dumps(answer[1])
+    if old in text:
+        return text.replace(old, json.dumps(message_id), 1)
+    return _written([answer[0], message_id, *answer[2:]])
+
+
+def _written(message: list[Any]) -> str:
+    return json.dumps(message, separators=(",", ":"), ensure_ascii=False)

@@ -24,6 +24,8 @@ TOLERANCE_WH = 1.0
 TOLERANCE_SHARE = 0.005
 MAX_GAP_S = 2.5
 """Readings further apart say too little about the power between them; a meter reads twice a second."""
+OUTAGE_S = 30.0
+"""After so long without a reading the station had been off, if its register shows no more than the last moments."""
 JUMP_SHARE = 0.1
 """Power that changes by more than this share of the larger value between two readings has jumped."""
 
@@ -82,14 +84,20 @@ def _value(message: Any) -> dict[str, Any]:
 
 
 def stretches(readings: list[Sample]) -> Iterator[list[Sample]]:
-    """Split where the register falls (it is reset at plug in) and where time does."""
+    """Split where the register falls (it is reset at plug in), where time does, and where the station was off."""
     begin = 0
     for index in range(1, len(readings)):
         before, now = readings[index - 1], readings[index]
-        if now.energy_Wh < before.energy_Wh or now.t < before.t:
+        if now.energy_Wh < before.energy_Wh or now.t < before.t or _was_off(before, now):
             yield readings[begin:index]
             begin = index
     yield readings[begin:]
+
+
+def _was_off(before: Sample, now: Sample) -> bool:
+    """Whether there was no power between two readings: the register has what was on its way when that began."""
+    on_its_way = before.power_W * MAX_GAP_S / 3600.0 + TOLERANCE_WH
+    return now.t - before.t > OUTAGE_S and now.energy_Wh - before.energy_Wh <= on_its_way
 
 
 def balance(meter: str, readings: list[Sample]) -> Balance:

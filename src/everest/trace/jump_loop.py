@@ -23,6 +23,7 @@ class JumpLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._now = 0.0
         self._in_threads = 0
+        self._idle: asyncio.Future[None] | None = None
         super().__init__(_JumpSelector(self))
 
     def time(self) -> float:
@@ -35,6 +36,19 @@ class JumpLoop(asyncio.SelectorEventLoop):
 
     def jump(self, seconds: float) -> None:
         self._now += seconds
+
+    async def idle(self) -> None:
+        """Until nothing more can happen at this time. One task at a time may wait for that."""
+        self._idle = self.create_future()
+        await self._idle
+
+    def is_idle(self) -> bool:
+        """Nothing more can happen at this time. Whether somebody waited for that."""
+        waiting, self._idle = self._idle, None
+        if waiting is None or waiting.done():
+            return False
+        waiting.set_result(None)
+        return True
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
         future = super().run_in_executor(executor, func, *args)
@@ -56,6 +70,8 @@ class _JumpSelector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
         if ready or timeout == 0:
+            return ready
+        if not self._jumping.busy and self._jumping.is_idle():
             return ready
         if timeout is None or self._jumping.busy:
             return super().select(PATIENCE)

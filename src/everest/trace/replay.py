@@ -32,6 +32,7 @@ from everest.runtime.yaml_file import load as load_yaml
 from everest.trace.compare import Comparison, compare
 from everest.trace.csms import RecordedCsms
 from everest.trace.differences import Rule
+from everest.trace.jump_loop import JumpLoop
 from everest.trace.record import Recorder
 from everest.trace.records import CONNECT, BusMessage, Frame, Record, TimerFired, Trace, TraceError
 from everest.trace.said import Statement, statements, tells_timers, without_timers
@@ -39,6 +40,8 @@ from everest.trace.topics import RECORDING, TRACE, prefix_of
 from everest.trace.world import Answers, World
 
 PREFIX = "everest/"
+EDGE = 1e-5
+"""Seconds by which an input is early, so that it comes before the module's timers of the same moment."""
 GRACE = 2.0
 """Seconds after the last input in which the module may still speak."""
 
@@ -92,7 +95,7 @@ class Replay:
         found: list[Statement] = []
         for item in statements(self.trace, self.world.module_id, self.world.prefix, self.externals):
             recorded[item.channel] -= 1
-            if item.t <= self.world.end or recorded[item.channel] >= 0:
+            if item.t < self.world.end - EDGE or recorded[item.channel] >= 0:
                 found.append(item)
         return found
 
@@ -202,8 +205,12 @@ class _Player:
         return self._result
 
     async def _play(self) -> None:
-        for record in self._world.inputs():
-            await self._until(record.t)
+        for record, spoke in self._world.inputs():
+            if spoke:
+                await self._until(record.t)
+                await self._settle()
+            else:
+                await self._until(record.t - EDGE)
             self._tell(record)
             await asyncio.sleep(0)
         await self._until(self._world.end + GRACE)
@@ -212,6 +219,11 @@ class _Player:
         wait = t - self._clock.t
         if wait > 0:
             await asyncio.sleep(wait)
+
+    async def _settle(self) -> None:
+        """The recording has the module say something before the next input: time to say it."""
+        loop = asyncio.get_running_loop()
+        await (loop.idle() if isinstance(loop, JumpLoop) else asyncio.sleep(0))
 
     def _tell(self, record: Record) -> None:
         if isinstance(record, Frame):
@@ -277,7 +289,9 @@ def _replaying(answers: Answers) -> Callable[[dict[str, Any]], Any]:
         found = answers.to(arguments)
         if found is None:
             raise HandlerException("the recording has no answer to this command")
-        await asyncio.sleep(found.delay)
+        if found.delay is None:
+            await asyncio.Event().wait()
+        await asyncio.sleep(found.delay or 0.0)
         if isinstance(found.result, dict) and found.result.keys() == {"error", "message"}:
             raise COMMAND_ERRORS.get(found.result["error"], HandlerException)(found.result["message"])
         return found.result

@@ -57,6 +57,11 @@ def statements(trace: Iterable[Record], module: str, prefix: str, externals: Col
     return found
 
 
+def says(record: Record, module: str, prefix: str) -> bool:
+    """Whether `module` says something in this record."""
+    return bool(statements([record], module, prefix))
+
+
 def _timer(record: TimerFired) -> Statement:
     return Statement(record.t, TIMER + record.timer.partition("[")[0], record.timer)
 
@@ -91,11 +96,11 @@ def _message(record: BusMessage, module: str, prefix: str, externals: Collection
             return Statement(record.t, f"external {record.topic}", record.text)
         return None
     found = address(record.topic, prefix)
-    if found is None:
+    if found is None or (found.module != module and found.kind != "cmd"):
         return None
     data = record.data()
     if found.module != module:
-        if found.kind == "cmd" and isinstance(data, dict) and data.get("origin") == module:
+        if isinstance(data, dict) and data.get("origin") == module:
             return Statement(record.t, f"cmd {found.peer}/{found.name}", data.get("args") or {})
         return None
     match found.kind:

@@ -11,21 +11,28 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from everest.trace.records import CONNECT, DISCONNECT, RECEIVED, SENT, BusMessage, Frame, Record, Trace, TraceError
-from everest.trace.said import Statement, module_ids, result_of, statements
+from everest.trace.said import Statement, module_ids, result_of, says, statements
 from everest.trace.topics import TRACE, address, prefix_of
 
 OCPP_MODULES = ("OCPP", "OCPP201")
 """Names of the modules that hold the connection to the CSMS."""
+MOMENT = 2.0
+"""Seconds that a station takes to end."""
 
 
 @dataclass
 class Answer:
-    """How a peer or the CSMS answered one call. `result` as `said.result_of` has it, for the CSMS the frame."""
+    """How a peer or the CSMS answered one call. `result` as `said.result_of` has it, for the CSMS the frame's text."""
 
     asked: Any
-    delay: float
-    result: Any
+    at: float
+    delay: float | None = None
+    """Seconds until it came; None: it never did."""
+    result: Any = None
     used: bool = False
+
+    def came(self, t: float, result: Any) -> None:
+        self.delay, self.result = t - self.at, result
 
 
 @dataclass
@@ -34,13 +41,18 @@ class Answers:
 
     given: list[Answer] = field(default_factory=list)
 
+    def asked(self, question: Any, t: float) -> Answer:
+        """A question in the recording; what is returned waits for its answer."""
+        self.given.append(Answer(question, t))
+        return self.given[-1]
+
     def to(self, asked: Any) -> Answer | None:
-        """The first one not used yet to the same question, else to any; when all are used the last one again."""
+        """The first one not used yet to the same question, else to any; when all are used the last that came, again."""
         unused = [answer for answer in self.given if not answer.used]
-        found = next((answer for answer in unused if answer.asked == asked), None)
-        found = found or (unused[0] if unused else self.given[-1] if self.given else None)
-        if found is not None:
-            found.used = True
+        found = next((answer for answer in unused if answer.asked == asked), unused[0] if unused else None)
+        if found is None:
+            return next((answer for answer in reversed(self.given) if answer.delay is not None), None)
+        found.used = True
         return found
 
 
@@ -53,7 +65,7 @@ class World:
         self.prefix = prefix_of(trace)
         self.module_id = _find(trace, self.prefix, module)
         self.modules = module_ids(trace, self.prefix)
-        self.life = list(self._life(trace))
+        self.life = self._life(trace)
         self.configuration = self._configuration()
         self.interfaces = self._interfaces(trace)
         self._peers = {peer for peers in self.connections().values() for peer in peers}
@@ -70,29 +82,52 @@ class World:
         found = statements(self.life, self.module_id, self.prefix, externals or ())
         return [item for item in found if item.t >= self.start]
 
-    def inputs(self) -> Iterator[Record]:
+    def inputs(self) -> Iterator[tuple[Record, bool]]:
         """What it was told, in order: peers' variables and errors, external topics, commands, the CSMS's side.
 
-        A connection that is lost and never comes back was lost by the end of the module: it is left out.
+        With each, whether the module said something since the one before. A connection that is lost in the last
+        moment was lost by the end of the module: it is left out.
         """
         ends = [frame for frame in self.frames() if frame.direction in (CONNECT, DISCONNECT)]
-        last = ends[-1] if ends and ends[-1].direction == DISCONNECT else None
+        last = ends[-1] if ends and ends[-1].direction == DISCONNECT and self.end - ends[-1].t < MOMENT else None
+        spoke = False
         for record in self.life:
-            if record.t >= self.start and record is not last and self._is_input(record):
-                yield record
+            if record.t < self.start or record is last:
+                continue
+            if self._is_input(record):
+                yield record, spoke
+                spoke = False
+            else:
+                spoke = spoke or says(record, self.module_id, self.prefix)
 
     # --- out of the trace --------------------------------------------------------------------------------------------
 
-    def _life(self, trace: Trace) -> Iterator[Record]:
-        """The records up to the module's second request for its configuration."""
-        topic = f"{self.prefix}modules/{self.module_id}/response"
-        seen = False
-        for record in trace:
-            if isinstance(record, BusMessage) and record.topic == topic and _module_config(record) is not None:
-                if seen:
-                    return
-                seen = True
-            yield record
+    def _life(self, trace: Trace) -> list[Record]:
+        """The records up to the module's second request for its configuration.
+
+        Where others asked a second time before and the module said nothing in between, the whole stack was started
+        anew, and the life ended before the manager began to prepare that.
+        """
+        asked: set[str] = set()
+        end: int | None = None
+        for index, record in enumerate(trace):
+            if says(record, self.module_id, self.prefix):
+                end = None
+            who = _asking(record, self.prefix)
+            if who in asked and end is None:
+                end = self._before_start(trace, index)
+            if who == self.module_id and who in asked:
+                return trace[:end]
+            asked |= {who} if who else set()
+        return trace
+
+    def _before_start(self, trace: Trace, index: int) -> int:
+        """The index of the first of the records before `index` in which no module speaks, but only the manager."""
+        while index and isinstance(record := trace[index - 1], BusMessage) and record.topic.startswith(self.prefix):
+            if address(record.topic, self.prefix) is not None:
+                break
+            index -= 1
+        return index
 
     def _start(self) -> float:
         topic = f"{self.prefix}modules/{self.module_id}/ready"
@@ -165,32 +200,31 @@ class World:
         return found.kind == "error" or (found.kind == "var" and found.peer in self._peers)
 
     def _collect_answers(self) -> None:
-        calls: dict[str, tuple[float, Any]] = {}
-        asked: dict[str, tuple[float, str, Any]] = {}
+        calls: dict[str, Answer] = {}
+        frames: dict[str, Answer] = {}
         for record in self.life:
             if isinstance(record, Frame):
                 if record.module == self.module_id:
-                    self._collect_frame(record, asked)
+                    self._collect_frame(record, frames)
                 continue
             found = address(record.topic, self.prefix) if isinstance(record, BusMessage) else None
             if found is None or not isinstance(record, BusMessage) or found.module == self.module_id:
                 continue
-            data = record.data()
+            data = record.data() if found.kind in ("cmd", "result") else None
             if not isinstance(data, dict):
                 continue
             if found.kind == "cmd" and data.get("origin") == self.module_id:
-                calls[str(data.get("id"))] = (record.t, data.get("args") or {})
+                answers = self.answers[found.peer, found.name]
+                calls[str(data.get("id"))] = answers.asked(data.get("args") or {}, record.t)
             elif found.kind == "result" and found.caller == self.module_id and (call_id := _result_id(data)) in calls:
-                t, args = calls.pop(call_id)
-                self.answers[found.peer, found.name].given.append(Answer(args, record.t - t, result_of(data)))
+                calls.pop(call_id).came(record.t, result_of(data))
 
-    def _collect_frame(self, record: Frame, asked: dict[str, tuple[float, str, Any]]) -> None:
+    def _collect_frame(self, record: Frame, calls: dict[str, Answer]) -> None:
         message = record.message()
         if record.direction == SENT and message and message[0] == 2:
-            asked[message[1]] = (record.t, message[2], message[3])
-        elif record.direction == RECEIVED and message and message[0] in (3, 4) and message[1] in asked:
-            t, action, payload = asked.pop(message[1])
-            self.csms_answers[action].given.append(Answer(payload, record.t - t, message))
+            calls[message[1]] = self.csms_answers[message[2]].asked(message[3], record.t)
+        elif record.direction == RECEIVED and message and message[0] in (3, 4) and message[1] in calls:
+            calls.pop(message[1]).came(record.t, record.text)
 
 
 def _result_id(data: dict[str, Any]) -> str:
@@ -209,6 +243,16 @@ def attributed(trace: Trace) -> Trace:
         replace(record, module=speaker) if isinstance(record, Frame) and not record.module else record
         for record in trace
     ]
+
+
+def _asking(record: Record, prefix: str) -> str:
+    """The module that asks the manager for its configuration here; empty for any other record."""
+    if not isinstance(record, BusMessage) or record.topic != f"{prefix}config/request":
+        return ""
+    data = record.data()
+    request = data.get("request") if isinstance(data, dict) else None
+    is_own = isinstance(request, dict) and request.get("type") == "Module"
+    return str(data.get("origin", "")) if is_own else ""
 
 
 def _module_config(record: BusMessage) -> dict[str, Any] | None:

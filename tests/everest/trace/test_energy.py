@@ -54,6 +54,15 @@ def test_readings_too_far_apart_are_not_judged() -> None:
     assert balance("meter", charging(factor=0.5, step=5.0)).holds is None
 
 
+@pytest.mark.parametrize(("grown", "stretches_found"), [(2.0, 2), (20.0, 1)])
+def test_a_station_that_was_off_begins_a_new_stretch_with_what_was_on_its_way(
+    grown: float, stretches_found: int
+) -> None:
+    before = charging(seconds=10)
+    after = [Sample(100.0 + sample.t, before[-1].energy_Wh + grown, 0.0) for sample in before]
+    assert len(list(stretches(before + after))) == stretches_found
+
+
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.name.removesuffix(".jsonl.gz"))
 def test_energy_and_power_add_up_in_every_recording(path: Path) -> None:
     found = check(read(path))

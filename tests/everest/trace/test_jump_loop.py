@@ -41,3 +41,25 @@ def test_time_stands_still_while_work_in_a_thread_is_under_way() -> None:
         return loop.time()
 
     assert jump_loop.run(with_a_deadline()) < 1
+
+
+def test_idle_is_when_all_that_follows_at_this_moment_has_happened() -> None:
+    seen: list[str] = []
+
+    async def chain(left: int) -> None:
+        for _ in range(left):
+            await asyncio.sleep(0)
+        await asyncio.get_running_loop().run_in_executor(None, seen.append, "in a thread")
+        seen.append("done")
+
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, jump_loop.JumpLoop)
+        later = loop.call_later(1, seen.append, "later")
+        task = asyncio.create_task(chain(20))
+        await loop.idle()
+        await task
+        later.cancel()
+        return loop.time()
+
+    assert (jump_loop.run(main()), seen) == (0.0, ["in a thread", "done"])
