@@ -121,5 +121,22 @@ async def test_each_event_has_its_own_detail_and_nothing_else() -> None:
             assert not {"reservation_id", "logging_path"} & charger.last(kind)[_snake(kind)].keys()
 
 
+async def test_the_energy_node_is_told_each_state_in_its_own_words() -> None:
+    async with Charger() as charger:
+        await everything(charger)
+        await asyncio.sleep(2)
+        requests = charger.published("energy_grid", "energy_flow_request")
+        words = [request["evse_state"] for request in requests]
+        changes = [word for before, word in pairwise(["", *words]) if word != before]
+        assert changes == [
+            *("Unplugged", "WaitForAuth", "Unplugged"),
+            *("WaitForAuth", "PrepareCharging", "Charging"),
+            *("PrepareCharging", "Charging"),  # phases are switched
+            *("PausedEVSE", "PrepareCharging", "Charging", "PausedEV"),
+            *("Charging", "Finished", "Unplugged", "Disabled", "Unplugged"),
+        ]
+        assert {(request["uuid"], request["node_type"]) for request in requests} == {("evse_manager_1", "Evse")}
+
+
 def _snake(kind: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in kind).removeprefix("_")

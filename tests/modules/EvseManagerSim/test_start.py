@@ -135,3 +135,66 @@ async def test_a_configuration_with_everything_that_everest_knows_loads(mode: st
         await asyncio.sleep(7)
         assert charger.published("evse", "evse_id") == ["DE*PNX*E12345*1"]
         assert charger.published("evse", "ready") == [True]
+
+
+HW_CAPABILITIES = {
+    "max_current_A_import": 32.0, "min_current_A_import": 6.0, "max_phase_count_import": 3, "min_phase_count_import": 1,
+    "max_current_A_export": 16.0, "min_current_A_export": 0.0, "max_phase_count_export": 3, "min_phase_count_export": 1,
+    "supports_changing_phases_during_charging": True, "supports_cp_state_E": False,
+    "connector_type": "IEC62196Type2Cable",
+}  # fmt: skip
+READING = {
+    "meter_id": "YETI_POWERMETER",
+    "phase_seq_error": False,
+    "energy_Wh_import": {"total": 0.0, "L1": 0.0, "L2": 0.0, "L3": 0.0},
+    "energy_Wh_export": {"total": 0.0, "L1": 0.0, "L2": 0.0, "L3": 0.0},
+    "power_W": {"total": 0.0, "L1": 0.0, "L2": 0.0, "L3": 0.0},
+    "voltage_V": {"L1": 230.0, "L2": 230.0, "L3": 230.0},
+    "current_A": {"L1": 0.0, "L2": 0.0, "L3": 0.0, "N": 0.0},
+    "frequency_Hz": {"L1": 50.0, "L2": 50.0, "L3": 50.0},
+    "temperatures": [{"temperature": 25.0, "identification": "Powermeter", "location": "Powermeter"}],
+}
+
+
+async def test_what_an_idle_evse_tells_about_its_hardware_is_that_of_everest_s_simulator() -> None:
+    """Station 2.9 and 3.4, value by value."""
+    async with Charger(noise=False) as charger:
+        await asyncio.sleep(5.1)
+        assert charger.published("evse", "hw_capabilities") == [HW_CAPABILITIES]
+        assert charger.published("evse_board_support", "capabilities") == [HW_CAPABILITIES]
+        assert charger.published("evse_board_support", "ac_pp_ampacity") == [{"ampacity": "A_32"}]
+        assert charger.published("evse", "powermeter_public_key_ocmf") == ["TESTPUBLICKEY1"]
+        assert charger.published("powermeter", "public_key_ocmf") == ["TESTPUBLICKEY1"]
+        telemetry = charger.published("evse", "telemetry")
+        assert telemetry[-1] == {
+            "evse_temperature_C": 25.0, "fan_rpm": 1500.0, "relais_on": False, "supply_voltage_12V": 12.01,
+            "supply_voltage_minus_12V": -11.8,
+        }  # fmt: skip
+        readings = charger.readings()
+        assert readings[-1] == {**READING, "timestamp": "2026-01-05T10:00:05Z"}
+        assert len(telemetry) in (10, 11) and len(readings) in (10, 11, 12)  # twice a second
+
+
+async def test_the_start_is_told_in_its_order() -> None:
+    async with Charger(external_ready_to_start_charging=True) as charger:
+        told: list[str] = []
+        note = charger._note
+
+        def keep(envelope: Any) -> None:
+            note(envelope)
+            _, _, name = envelope.topic.partition("/impl/evse/var/")
+            if name and name not in (*told, "powermeter", "telemetry"):
+                told.append(name)
+
+        charger._note = keep  # type: ignore[method-assign]
+        await asyncio.sleep(1)
+        assert told[-1] == "waiting_for_external_ready"
+        await charger.call("evse", "external_ready_to_start_charging")
+        await asyncio.sleep(2)
+        assert told[-5:] == [
+            "supported_energy_transfer_modes",
+            "session_event",
+            "selected_protocol",
+            "ready",
+            "enforced_limits",
+        ]
