@@ -133,7 +133,7 @@ async def test_the_energy_node_is_told_each_state_in_its_own_words() -> None:
             *("WaitForAuth", "PrepareCharging", "Charging"),
             *("PrepareCharging", "Charging"),  # phases are switched
             *("PausedEVSE", "PrepareCharging", "Charging", "PausedEV"),
-            *("Charging", "Finished", "Unplugged", "Disabled", "Unplugged"),
+            *("Finished", "Unplugged", "Disabled", "Unplugged"),
         ]
         assert {(request["uuid"], request["node_type"]) for request in requests} == {("evse_manager_1", "Evse")}
 
