@@ -26,7 +26,7 @@ def decode(payload: str) -> ProvidedIdToken:
     try:
         return msgspec.json.decode(payload, type=ProvidedIdToken)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise ValueError(f"{error or type(error).__name__}") from error
+        raise ValueError(str(error)) from error
 
 
 class TokenProvider(AuthTokenProviderImplementation):

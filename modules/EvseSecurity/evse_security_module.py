@@ -7,7 +7,6 @@ commands do is in the package `evse_security`, whose docstrings hold for the met
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,7 +34,6 @@ from everest.contracts.types.evse_security import (
 )
 from everest.runtime import Module, ModuleContext, StartupError
 
-log = logging.getLogger(__name__)
 GARBAGE_INTERVAL = 20 * 60.0
 PATHS = [field for field in engine.Directories.__dataclass_fields__ if field != "base"]
 _T = TypeVar("_T")

@@ -527,6 +527,13 @@ async def test_every_change_is_stored() -> None:
         assert station.stored == {"reservation_auth": []}
 
 
+async def test_a_first_start_says_nothing_of_reservations(caplog: pytest.LogCaptureFixture) -> None:
+    async with Station(store=True) as station:
+        await station.settle()
+        assert station.updates() == []
+        assert caplog.messages == []
+
+
 async def test_stored_reservations_are_made_again_and_refused_ones_reported() -> None:
     async with Station(store=True, global_ready=False) as station:
         station.stored["reservation_auth"] = [

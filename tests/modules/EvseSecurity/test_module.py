@@ -1,5 +1,6 @@
 """The evse_security contract over the bus; what the commands do is tested with the library (station 6)."""
 
+import asyncio
 import base64
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,21 @@ async def test_a_leaf_goes_from_request_to_information(tmp_path: Path, pki: Pki)
         every = await call(security, "get_all_valid_certificates_info", **about, include_ocsp=False)
         assert [info["certificate_root"] for info in every["info"]] == [pki.root.pem]
         assert await call(security, "get_leaf_expiry_days_count", certificate_type="V2G") == 364
+        data = msgspec.to_builtins(hash_data(pki.leaf.certificate, pki.sub1.certificate))
+        assert await call(security, "delete_certificate", certificate_hash_data=data) == "Accepted"
+        updates = security.published("main", "certificate_store_update")
+        assert updates[-1] == {"operation": "Deleted", "leaf_certificate_type": "V2G"}
+
+
+@pytest.mark.parametrize(("password", "head"), [("", "BEGIN PRIVATE KEY"), ("123456", "BEGIN ENCRYPTED PRIVATE KEY")])
+async def test_a_new_key_is_encrypted_where_a_password_is_set(tmp_path: Path, password: str, head: str) -> None:
+    """Station 6.6."""
+    async with bench(tmp_path, private_key_password=password) as security:
+        asked = {"country": "DE", "organization": "Operator", "common": "CP001", "use_tpm": False}
+        made = await call(security, "generate_certificate_signing_request", certificate_type="CSMS", **asked)
+        assert made["status"] == "Accepted"
+        [key] = (tmp_path / "client/csms").glob("*.key")
+        assert head in key.read_text()
 
 
 async def test_ocsp_goes_round(tmp_path: Path, pki: Pki) -> None:
@@ -130,6 +146,17 @@ async def test_a_file_signature_is_verified(tmp_path: Path, pki: Pki) -> None:
         about = {"file_path": str(tmp_path / "firmware"), "signing_certificate": pki.leaf.pem}
         assert await call(security, "verify_file_signature", **about, signature=signature) is True
         assert await call(security, "verify_file_signature", **about, signature="AAAA") is False
+
+
+@pytest.mark.looptime
+async def test_garbage_is_collected_every_20_minutes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Station 6.8."""
+    loop = asyncio.get_running_loop()
+    start, seen = loop.time(), list[int]()
+    monkeypatch.setattr(engine.EvseSecurity, "collect_garbage", lambda self: seen.append(round(loop.time() - start)))
+    async with bench(tmp_path):
+        await asyncio.sleep(3700)
+    assert seen == [1200, 2400, 3600]
 
 
 async def test_a_wrong_directory_ends_the_start_in_one_line(tmp_path: Path) -> None:
