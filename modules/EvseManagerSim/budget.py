@@ -32,6 +32,9 @@ class Hardware:
     min_current_A: float = 6.0
     max_current_A: float = 32.0
     max_phases: int = 3
+    min_phases: int = 1
+    switches_phases: bool = True
+    """While charging."""
     nominal_voltage_V: float = 230.0
     max_export_A: float = 0.0
 

@@ -252,7 +252,7 @@ class Energy:
     def _apply(self, budget: EnforcedLimits) -> None:
         machine = self._machine
         phases = offered_phases(budget)
-        if phases is not None:
+        if phases is not None and self.hardware.switches_phases:
             machine.allow_three_phases(budget=phases == 3)
         self._wanted_A = self._current_of(budget)
         self._offer()
@@ -334,8 +334,8 @@ class Energy:
             ac_max_current_A=NumberWithSource(value=hardware.max_current_A, source=source),
             ac_min_current_A=NumberWithSource(value=hardware.min_current_A, source=source),
             ac_max_phase_count=IntegerWithSource(value=hardware.max_phases, source=source),
-            ac_min_phase_count=IntegerWithSource(value=1, source=source),
-            ac_supports_changing_phases_during_charging=True,
+            ac_min_phase_count=IntegerWithSource(value=hardware.min_phases, source=source),
+            ac_supports_changing_phases_during_charging=hardware.switches_phases,
             ac_number_of_active_phases=self.phase_count,
         )
         idle = self._zero_power_in_idle and not self._machine.asks_for_energy

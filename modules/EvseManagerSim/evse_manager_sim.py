@@ -436,6 +436,9 @@ class EvseManagerSim(Module):
         await (self.evse.pause_charging() if pause else self.evse.resume_charging())
 
     def _switch_phases(self, payload: str) -> None:
+        if not self.energy.hardware.switches_phases:
+            log.warning("switch_three_phases_while_charging ignored: the board cannot change phases while charging")
+            return
         self.machine.allow_three_phases(operator=payload.strip() == "true")
         self.controller.wake()
 

@@ -158,6 +158,8 @@ def hardware_of(capabilities: HardwareCapabilities, nominal_voltage_V: float) ->
         min_current_A=capabilities.min_current_A_import,
         max_current_A=capabilities.max_current_A_import,
         max_phases=capabilities.max_phase_count_import,
+        min_phases=capabilities.min_phase_count_import,
+        switches_phases=capabilities.supports_changing_phases_during_charging,
         max_export_A=capabilities.max_current_A_export,
         nominal_voltage_V=nominal_voltage_V,
     )

@@ -352,3 +352,16 @@ def test_an_unusable_key_file_is_named(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(KeyFileError, match=r"key\.pem"):
         load_key(path)
+
+
+@virtual
+async def test_of_two_connected_meters_the_one_on_the_car_s_side_bills() -> None:
+    connections = {"powermeter_car_side": [METER], "powermeter_grid_side": ["grid/main"]}
+    async with Charger(connections=connections, initial_meter_value_timeout_ms=0) as charger:
+        charger.answer(METER, "start_transaction", lambda args: {"status": "OK"})
+        charger.answer(METER, "stop_transaction", lambda args: {"status": "OK"})
+        charger.publish("grid/main", "powermeter", reading(7.0))
+        charger.publish(METER, "powermeter", reading(8.0))
+        await charger.charge(2)
+        assert charger.readings() == [reading(8.0)]
+        assert len(charger.calls(METER, "start_transaction")) == 1

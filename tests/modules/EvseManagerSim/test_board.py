@@ -95,6 +95,28 @@ async def test_a_board_behind_board_support_ac_drives_a_whole_session() -> None:
         assert charger.kinds()[6:] == END
 
 
+@pytest.mark.parametrize("can", [True, False])
+async def test_phases_are_switched_only_by_a_board_that_can(can: bool, caplog: pytest.LogCaptureFixture) -> None:
+    charger = PlayedBoard()
+    capabilities = {**CAPABILITIES_AC, "supports_changing_phases_during_charging": can}
+    charger.answer(BOARD, "get_hw_capabilities", lambda args: capabilities)
+    charger.answer(BOARD, "switch_three_phases_while_charging", charger._keeper("phases"))
+    async with charger:
+        await asyncio.sleep(1)
+        root = charger.published("energy_grid", "energy_flow_request")[-1]["schedule_import"][0]["limits_to_root"]
+        assert root["ac_supports_changing_phases_during_charging"] is can
+        await charger.says("CarPluggedIn")
+        await charger.swipe()
+        await charger.says("CarRequestedPower", "PowerOn")
+        tree = {"ac_max_current_A": {"value": 16.0, "source": "t"}, "ac_max_phase_count": {"value": 1, "source": "t"}}
+        budget = {"uuid": "evse_manager_1", "valid_for": 60, "limits_root_side": tree, "schedule": []}
+        await charger.call("energy_grid", "enforce_limits", {"value": budget})
+        charger.external("everest_external/nodered/1/cmd/switch_three_phases_while_charging", "false")
+        await asyncio.sleep(1)
+        assert ("SwitchingPhases" in charger.kinds()) is can
+        assert ("cannot change phases" in caplog.text) is not can
+
+
 async def test_an_error_event_of_the_board_makes_the_evse_inoperative_until_the_car_is_gone() -> None:
     async with PlayedBoard() as charger:
         await asyncio.sleep(1)
