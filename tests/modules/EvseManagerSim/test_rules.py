@@ -163,6 +163,36 @@ def test_inoperative_names_all_causes_in_order_and_the_first_in_its_message() ->
     assert book.inoperative() is None
 
 
+def test_causes_are_listed_in_everest_s_order_whenever_they_came() -> None:
+    kinds = [
+        "evse_manager/Internal", "evse_board_support/BrownOut", "connector_lock/VendorError", "ac_rcd/AC",
+        "isolation_monitor/DeviceFault", "power_supply_DC/VendorError", "powermeter/VendorError",
+        "generic/CommunicationFault", "over_voltage_monitor/MREC5OverVoltage",
+    ]  # fmt: skip
+    book = faults.FaultBook()
+    for kind in reversed(kinds):
+        book.raised(kind)
+    found = book.inoperative()
+    assert found is not None
+    assert (found.message, found.description) == (kinds[0], ", ".join(kind.partition("/")[2] for kind in kinds))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "evse_manager/Inoperative", "evse_board_support/MREC3HighTemperature",
+        "evse_board_support/MREC18CableOverTempDerate", "evse_board_support/VendorWarning",
+        "connector_lock/VendorWarning", "ac_rcd/VendorWarning", "isolation_monitor/VendorWarning",
+        "power_supply_DC/VendorWarning", "over_voltage_monitor/VendorWarning", "generic/VendorWarning",
+    ],
+)  # fmt: skip
+def test_only_these_errors_leave_the_evse_operative(kind: str) -> None:
+    book = faults.FaultBook()
+    book.raised(kind)
+    assert book.inoperative() is None
+    assert len(faults.NOT_FATAL) == 10
+
+
 def test_inoperative_can_carry_the_vendor_of_its_cause() -> None:
     book = faults.FaultBook(use_vendor_id=True)
     book.raised("evse_board_support/VendorError", "", "acme")
