@@ -113,7 +113,7 @@ async def _write(response: httpx.Response, partial: Partial, *, resume: bool) ->
     written = partial.size if resume else 0
     size = _size(response, resume=resume)
     with partial.open(_validator(response), resume=resume, size=size) as file:
-        async for chunk in response.aiter_raw(CHUNK):
+        async for chunk in response.aiter_raw():  # as it comes: what came before a break is kept
             written += len(chunk)
             partial.check(written)
             await asyncio.to_thread(file.write, chunk)

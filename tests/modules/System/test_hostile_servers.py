@@ -189,6 +189,43 @@ async def test_a_redirection_from_https_to_http_is_not_followed(scheme: str, tmp
         assert asked == []
 
 
+async def test_after_a_part_that_was_not_asked_for_the_file_is_fetched_anew(tmp_path: Path) -> None:
+    tag, ranges = 'ETag: "v1"', list[str]()
+    answers = [
+        reply("200 OK", "Content-Length: 9", tag, body="abcd"),
+        reply("206 Part", "Content-Length: 4", "Content-Range: bytes 0-3/9", tag, body="abcd"),
+        reply("200 OK", "Content-Length: 9", tag, body="abcdefghi"),
+    ]
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        ranges.extend(line for line in head.split("\r\n") if line.startswith("range"))
+        writer.write(answers.pop(0).encode())
+        await writer.drain()
+
+    async with talking(talk) as port:
+        network, location = NetworkTransfer(Limits(deadline=10)), f"http://127.0.0.1:{port}/file"
+        for reason in ("RemoteProtocolError", "another part"):
+            with pytest.raises(TransferError, match=reason):
+                await network.download(location, tmp_path / "got")
+        await network.download(location, tmp_path / "got")
+    assert ranges == ["range: bytes=4-"]
+    assert (tmp_path / "got").read_text() == "abcdefghi"
+
+
+@pytest.mark.parametrize("total", ["9", "*"])
+async def test_a_part_is_taken_whether_the_whole_size_is_told_or_not(total: str, tmp_path: Path) -> None:
+    tag = 'ETag: "v1"'
+    part = reply("206 Part", "Content-Length: 5", f"Content-Range: bytes 4-8/{total}", tag, body="efghi")
+    talk, _ = answering(reply("200 OK", "Content-Length: 9", tag, body="abcd"), part)
+    async with talking(talk) as port:
+        network, location = NetworkTransfer(Limits(deadline=10)), f"http://127.0.0.1:{port}/file"
+        with pytest.raises(TransferError):
+            await network.download(location, tmp_path / "got")
+        await network.download(location, tmp_path / "got")
+    assert (tmp_path / "got").read_text() == "abcdefghi"
+
+
 async def test_a_redirection_within_https_is_followed(tmp_path: Path) -> None:
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -59,4 +59,5 @@ def test_a_replay_knows_how_long_the_network_took(request_id: int, began: float,
         (t, {"firmware_update_status": status, "request_id": request_id})
         for t, status in ((began, "Downloading"), (ended, "Downloaded"))
     ]
-    assert outcomes(said, "firmware_update_status", "Downloading", DOWNLOADS, pauses_around) == [(3.0, True)]
+    [found] = outcomes(said, "firmware_update_status", "Downloading", DOWNLOADS, pauses_around)
+    assert (found.began, found.seconds, found.succeeded) == (began, 3.0, True)
