@@ -214,3 +214,16 @@ async def test_a_car_toggles_b_and_c_to_wake_the_evse() -> None:
         await asyncio.sleep(6)
         letters = [event["event"] for event in charger.published("ev_manager", "bsp_event")]
         assert "".join(letter for letter in letters[4:] if len(letter) == 1) == "BCBCBCB"
+
+
+@virtual
+async def test_the_car_tells_about_itself_at_plug_in_and_while_it_draws_and_the_evse_does_not() -> None:
+    async with Charger(noise=False) as charger:
+        await asyncio.sleep(1)
+        await charger.plug_in()
+        told = {"soc": 30.0, "battery_capacity": 60000.0, "battery_full_soc": 100.0, "target_current": 16.0}
+        assert charger.published("ev_manager", "ev_info") == [{**told, "target_voltage": 0.0}]
+        await charger.swipe()
+        await asyncio.sleep(10)
+        assert len(charger.published("ev_manager", "ev_info")) > 30
+        assert all(info == {} for info in charger.published("evse", "ev_info"))
