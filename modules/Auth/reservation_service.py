@@ -121,8 +121,8 @@ class ReservationService:
         for reservation_id in sorted(self._unconfirmed):
             entry = self.book.find(reservation_id)
             if entry is None:
-                self._unconfirmed.discard(reservation_id)
-            elif await self._reserve_evse(entry[1]) and reservation_id in self._unconfirmed:
+                continue  # used while another EVSE was being asked
+            if await self._reserve_evse(entry[1]) and reservation_id in self._unconfirmed:
                 self._unconfirmed.discard(reservation_id)
                 self._publish(reservation_id, ReservationStatus.Placed)
 
@@ -175,7 +175,7 @@ class ReservationService:
 
     def review(self) -> None:
         """Connectors changed: end what cannot be kept, and see which EVSEs the global reservations need."""
-        if self.book.by_evse or self.book.anywhere or self.book.held:
+        if self.book.by_evse or self.book.anywhere:
             self._spawn(self._review(), name="reservation review")
 
     async def _review(self) -> None:

@@ -286,7 +286,7 @@ async def test_a_cancelled_reservation_does_not_expire() -> None:
 
 @pytest.mark.parametrize("hindrance", ["Disabled", "fault"])
 async def test_a_reservation_that_cannot_be_kept_is_removed(hindrance: str) -> None:
-    async with Station() as station:
+    async with Station(store=True) as station:
         await reserve(station, 5, evse_id=1)
         if hindrance == "fault":
             station.raise_error("evse_1/evse", {"type": "evse_manager/Inoperative"})
@@ -295,6 +295,7 @@ async def test_a_reservation_that_cannot_be_kept_is_removed(hindrance: str) -> N
             await station.event(1, "Disabled")
         assert station.updates() == [(5, "Placed"), (5, "Removed")]
         assert station.count(1, "cancel_reservation") == 1
+        assert station.stored == {"reservation_auth": []}
 
 
 async def test_the_latest_global_reservation_goes_when_an_evse_is_lost() -> None:
@@ -453,6 +454,7 @@ async def test_held_evses_are_released_without_an_update_when_no_longer_needed()
         await reserve(station, 1)
         await reserve(station, 2)
         await cancel(station, 2)
+        await station.event(1, "Enabled")
         assert [station.count(n, "cancel_reservation") for n in (1, 2)] == [1, 1]
         assert len(station.updates()) == 4
 
