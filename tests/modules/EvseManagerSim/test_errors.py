@@ -37,6 +37,14 @@ async def test_an_injected_board_error_is_raised_there_and_makes_the_evse_inoper
         assert charger.errors("evse") == charger.errors("evse_board_support") == []
 
 
+async def test_inoperative_carries_the_vendor_of_its_cause_where_configured() -> None:
+    async with Charger(inoperative_error_use_vendor_id=True) as charger:
+        await asyncio.sleep(1)
+        charger.inject("MREC6UnderVoltage")
+        await asyncio.sleep(0.2)
+        assert [error.vendor_id for error in charger.errors("evse")] == ["everest"]
+
+
 @pytest.mark.parametrize(
     ("injected", "face", "error_type"),
     [

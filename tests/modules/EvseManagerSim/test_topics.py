@@ -238,8 +238,17 @@ async def test_capabilities_of_the_energy_node_are_announced_once() -> None:
 async def test_legacy_topics_only_on_demand() -> None:
     async with Charger(legacy_topics=True) as charger:
         await asyncio.sleep(1)
-        assert charger._externals["/external/powermeter/vrmsL1"]
-        assert isinstance(json.loads(charger._externals["/external/powermeter_json"][-1]), list)
+        shown = {
+            topic: told[-1] for topic, told in charger._externals.items() if topic.startswith("/external/") and told
+        }
+        (flat,) = json.loads(shown.pop("/external/powermeter_json"))
+        assert (flat["energy_Wh_import.total"], flat["current_A.L1"]) == (0.0, 0.0)
+        board, own = "/external/powermeter/", "/external/evse_manager_1/powermeter/"
+        assert shown.keys() == {
+            *(board + name for name in ("vrmsL1", "phaseSeqError", "time_stamp")),
+            *(place + name for place in (board, own) for name in ("tempL1", "totalKw", "totalKWattHr")),
+        }
+        assert (shown[board + "phaseSeqError"], shown[board + "tempL1"]) == ("false", "25.00000")
     async with Charger() as charger:
         await asyncio.sleep(1)
         assert not charger._externals["/external/powermeter/vrmsL1"]
