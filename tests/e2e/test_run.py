@@ -90,6 +90,27 @@ async def test_piped_commands_are_a_script_each_line_waiting_for_its_effect(tmp_
     assert_told(told, parts)
 
 
+@pytest.mark.parametrize("closed", [False, True])
+async def test_a_service_without_a_terminal_stays_until_it_is_told_to_end(tmp_path: Path, closed: bool) -> None:
+    words = [*RUN, "--state-dir", str(tmp_path / "state"), "--in-process", "--no-play"]
+    command = ["sh", "-c", 'exec "$@" <&-', "sh", *words] if closed else words
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=tmp_path, env=environment(),
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    assert process.stdout is not None
+    async with asyncio.timeout(60):
+        while b"state and message logs" not in (line := await process.stdout.readline()):
+            assert line, "it has ended"
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                assert await process.stdout.readline() != b"", "it has ended"
+                await process.wait()
+        process.terminate()
+        rest = await process.stdout.read()
+        assert (await process.wait(), b"Traceback" in rest) == (0, False), rest.decode()
+
+
 async def test_a_script_that_leaves_a_session_open_or_is_not_understood_fails(tmp_path: Path) -> None:
     status, output = await run(tmp_path, "--in-process", "--no-play", script="plug 1\n")
     assert status == 1

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from everest.demo.console import Narrator
-from everest.demo.prompt import Prompt, Typed
+from everest.demo.prompt import Prompt, Typed, is_nobody, is_terminal
 from everest.demo.session import Session
 from everest.demo.watch import Watch
 from everest.manager.companion import RunContext
@@ -92,12 +92,15 @@ class Companion:
             raise
 
     async def _play(self, context: RunContext) -> int:
-        watch, script = self._watch, not sys.stdin.isatty()
+        watch, script = self._watch, not is_terminal(sys.stdin)
         if watch is None:
             self._narrator.say("no EVSE manager in the configuration: nothing to play and nothing to drive")
             return await _for_ever()
-        typed = Typed(sys.stdin)
         story = self._story(watch, context)
+        if is_nobody(sys.stdin) and not self._is_all(context.arguments):
+            await story
+            return await _for_ever()
+        typed = Typed(sys.stdin)
         played = await (story if script else _unless(typed.ended, story))
         if played is None:
             return 0
@@ -106,6 +109,10 @@ class Companion:
         prompt = Prompt(watch, len(self._evses), script=script, say=self._narrator.say, plain=self._narrator.plain)
         await prompt.run(typed)
         return int(not played or (script and (prompt.failed or self._left_undone(watch))))
+
+    def _is_all(self, arguments: argparse.Namespace) -> bool:
+        """Whether the run is over once the session is: the demo's own central system is of no other use."""
+        return self._csms is not None and arguments.play is not False
 
     def _left_undone(self, watch: Watch) -> bool:
         """A script wants each session to reach its end; told, which one did not."""

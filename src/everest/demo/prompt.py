@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import stat
 import threading
 from collections.abc import Callable
 from typing import TextIO
@@ -19,10 +21,23 @@ EFFECT_SECONDS = 20.0
 FINAL = {"Rejected", "TimedOut", "UsedToStart", "UsedToStop", "Withdrawn", "UsedToReauthorize"}
 
 
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person types there."""
+    return stream is not None and stream.isatty()
+
+
+def is_nobody(stream: TextIO | None) -> bool:
+    """Whether neither a person nor a script is there: the null device of a service or a container, or nothing."""
+    try:
+        return stream is None or (stat.S_ISCHR(os.fstat(stream.fileno()).st_mode) and not stream.isatty())
+    except (OSError, ValueError):
+        return True
+
+
 class Typed:
     """The lines of a stream as they come. Read by a daemon thread: a terminal cannot be awaited."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | None) -> None:
         self._loop = asyncio.get_running_loop()
         self._lines: asyncio.Queue[str | None] = asyncio.Queue()
         self.ended = asyncio.Event()
@@ -33,9 +48,9 @@ class Typed:
         """The next line; None at the end."""
         return await self._lines.get()
 
-    def _read(self, stream: TextIO) -> None:
+    def _read(self, stream: TextIO | None) -> None:
         try:
-            for line in stream:
+            for line in stream or ():
                 self._call(self._lines.put_nowait, line)
         except (OSError, ValueError):
             """A terminal that was closed."""
