@@ -365,3 +365,13 @@ async def test_of_two_connected_meters_the_one_on_the_car_s_side_bills() -> None
         await charger.charge(2)
         assert charger.readings() == [reading(8.0)]
         assert len(charger.calls(METER, "start_transaction")) == 1
+
+
+@virtual
+@pytest.mark.parametrize(("timeout_ms", "seconds"), [(0, 0.0), (2000, 2.0), (5000, 5.0)])
+async def test_the_start_waits_so_long_for_a_first_reading(timeout_ms: int, seconds: float) -> None:
+    async with Metered(initial_meter_value_timeout_ms=timeout_ms) as charger:
+        began = asyncio.get_running_loop().time()
+        await charger.until(lambda: bool(charger.events()), timeout=20, what="Enabled")
+        assert asyncio.get_running_loop().time() - began == pytest.approx(seconds, abs=0.2)
+        assert charger.published("evse", "ready") == [True]
