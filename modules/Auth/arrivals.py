@@ -32,9 +32,7 @@ def _can_be_shut_out(type: ConnectorTypeEnum, cars: Sequence[ConnectorTypeEnum],
     others = list(cars)
     others.remove(type)
     taken: dict[int, int] = {}
-    return len(suitable) <= len(others) and all(
-        _match(place, suitable, others, taken, set()) for place in range(len(suitable))
-    )
+    return all(_match(place, suitable, others, taken, set()) for place in range(len(suitable)))
 
 
 def _match(

@@ -30,6 +30,8 @@ def place(*types: T) -> Types:
         ([CCS, TYPE2], [place(CCS), place(TYPE2)], True),
         ([CCS, TYPE2], [place(CCS, TYPE2), place(TYPE2)], False),
         ([CCS, TYPE2], [place(CCS, TYPE2), place(CCS, TYPE2)], True),
+        ([CCS, CCS, TYPE2], [place(CCS), place(CCS), place(TYPE2)], True),
+        ([CCS, CCS, TYPE2], [place(CCS, TYPE2), place(CCS), place(TYPE2)], False),
         ([UNKNOWN, CCS], [place(CCS), place(TYPE2)], False),
         ([UNKNOWN, CCS], [place(CCS), place(CCS), place(TYPE2)], True),
     ],

@@ -45,11 +45,20 @@ async def test_a_free_evse_is_reserved_and_announced() -> None:
         assert station.updates() == [(5, "Placed")]
 
 
-@pytest.mark.parametrize("expiry", ["2026-01-05T09:59:59Z", "2026-01-05T10:00:00.000Z", "", "soon"])
-async def test_an_expiry_in_the_past_is_rejected(expiry: str) -> None:
+@pytest.mark.parametrize(
+    ("expiry", "why"),
+    [
+        ("2026-01-05T09:59:59Z", "has passed"),
+        ("2026-01-05T10:00:00.000Z", "has passed"),
+        ("", "is no time"),
+        ("soon", "is no time"),
+    ],
+)
+async def test_an_expiry_in_the_past_is_rejected(expiry: str, why: str, caplog: pytest.LogCaptureFixture) -> None:
     async with Station() as station:
         assert await reserve(station, 5, evse_id=1, expiry_time=expiry) == "Rejected"
         assert station.count(1, "reserve") == 0
+    assert f"reservation 5: expiry_time {expiry!r} {why}" in caplog.messages
 
 
 async def test_an_equal_id_is_replaced_at_the_same_evse_without_a_gap() -> None:
@@ -76,6 +85,13 @@ async def test_an_equal_id_is_removed_even_if_the_new_reservation_is_refused() -
         assert station.count(1, "cancel_reservation") == 1
         assert await exists(station, evse_id=1, id_token="TAG1") == "NotReserved"
         assert station.updates() == [(5, "Placed")]
+
+
+async def test_an_equal_id_that_the_same_evse_cannot_have_frees_it() -> None:
+    async with Station() as station:
+        await reserve(station, 5, evse_id=1)
+        assert await reserve(station, 5, evse_id=1, connector_type="cCCS2") == "Rejected"
+        assert station.count(1, "cancel_reservation") == 1
 
 
 async def test_a_reserved_evse_is_occupied() -> None:
@@ -589,6 +605,29 @@ async def test_an_evse_that_is_not_enabled_yet_is_asked_again_for_a_stored_reser
         assert [entry["evse_id"] for entry in station.stored["reservation_auth"]] == [1]
         await station.swipe(token("OWNER", connectors=[1]))
         assert station.authorized()[0][1]["validation_result"]["reservation_id"] == 7
+
+
+async def test_a_stored_reservation_that_is_used_while_it_is_offered_again_is_not_placed() -> None:
+    async with Station(store=True, global_ready=False) as station:
+        station.stored["reservation_auth"] = [{"evse_id": 1, "reservation": reservation(7, "OWNER")}]
+        station.answer(station.evse(1), "reserve", lambda args: False)
+        station.make_ready()
+        await station.settle()
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        station.answer(station.evse(1), "reserve", lambda args: answer)
+        await station.event(2, "Enabled")
+        await station.swipe(token("OWNER", connectors=[1]))
+        answer.set_result(True)
+        await station.settle()
+        assert station.updates() == []
+
+
+async def test_a_store_that_holds_something_else_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    async with Station(store=True, global_ready=False) as station:
+        station.stored["reservation_auth"] = "nonsense"
+        station.make_ready()
+        await station.settle()
+        assert caplog.messages == ["stored reservation dropped, it cannot be read: 'nonsense'"]
 
 
 async def test_a_stored_reservation_that_is_replaced_is_not_offered_again() -> None:
