@@ -238,3 +238,13 @@ async def test_enforced_without_iso_15118_means_nothing() -> None:
     async with Charger(ac_enforce_hlc=True) as charger:
         await charger.charge(2)
         assert charger.kinds() == TO_CHARGING
+
+
+async def test_a_dc_car_is_not_hurried() -> None:
+    slow = MATCHED + "iso_start_v2g_session DC contract;sleep 25;iso_wait_pwr_ready;sleep 36000"
+    async with Iso(charge_mode="DC") as charger:
+        await charger.arrive(slow, "contract")
+        await asyncio.sleep(15)
+        assert (charger.kinds(), charger.duty) == ([*BEGINS, "PrepareCharging"], 5.0)
+        await asyncio.sleep(13)
+        assert (charger.kinds(), charger.failures()) == (TO_CHARGING, [])
