@@ -46,8 +46,9 @@ class ChargeLoop:
         """When the wait for its beginning is over; None: nobody waits."""
 
     def begin(self, now: float, *, by_contract: bool) -> None:
-        """A transaction begins. A card changes nothing at the PWM where the EVSE did not start with 5 %; with DC the PWM
-        never tells the current, and nobody waits.
+        """A transaction begins. A card changes nothing at the PWM where the EVSE did not start with 5 %.
+
+        With DC the PWM never tells the current, and nobody waits.
         """
         ac = self._times.fixed_duty is None
         talks = ac and self.dialogue.talks and (by_contract or self._times.five_percent_start)

@@ -31,6 +31,32 @@ async def test_states_are_shown_as_text_and_number() -> None:
         assert numbers == ["1", "2", "3", "4", "7", "8", "1"]
 
 
+async def test_every_state_has_everest_s_text_and_number() -> None:
+    """Station 2.4 and 2.11; all but the first by what a session goes through."""
+    async with Charger() as charger:
+        await asyncio.sleep(1)
+        await charger.plug_in("sleep 1;iec_wait_pwr_ready;sleep 36000")
+        await charger.swipe()
+        await asyncio.sleep(50)
+        charger.car("draw_power_regulated 16,3;sleep 36000", modify=True)
+        await asyncio.sleep(3)
+        await charger.call("evse", "pause_charging")
+        await asyncio.sleep(2)
+        await charger.call("evse", "resume_charging")
+        await asyncio.sleep(2)
+        charger.external(f"{NODERED}cmd/switch_three_phases_while_charging", "false")
+        await asyncio.sleep(12)
+        await charger.unplug()
+        await charger.set_available("Disable")
+        topics = charger._externals
+        pairs = zip(topics[f"{NODERED}state/state"], topics[f"{NODERED}state/state_string"], strict=True)
+        assert set(pairs) == {
+            ("0", "Disabled"), ("1", "Idle"), ("2", "Wait for Auth"), ("3", "PrepareCharging"), ("4", "Charging"),
+            ("5", "Car Paused"), ("6", "EVSE Paused"), ("7", "StoppingCharging"), ("8", "Finished"),
+            ("9", "T_step_EF"), ("10", "T_step_X1"), ("11", "SwitchPhases"),
+        }  # fmt: skip
+
+
 async def test_readings_and_limits_are_shown() -> None:
     async with Charger() as charger:
         await charger.charge(30)
