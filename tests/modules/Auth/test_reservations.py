@@ -622,6 +622,24 @@ async def test_a_stored_reservation_that_is_used_while_it_is_offered_again_is_no
         assert station.updates() == []
 
 
+async def test_a_stored_reservation_that_is_used_while_another_is_offered_again_is_not_offered() -> None:
+    async with Station(store=True, global_ready=False) as station:
+        entries = [{"evse_id": n, "reservation": reservation(n, f"OWNER{n}")} for n in (1, 2)]
+        station.stored["reservation_auth"] = entries
+        for n in (1, 2):
+            station.answer(station.evse(n), "reserve", lambda args: False)
+        station.make_ready()
+        await station.settle()
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        station.answer(station.evse(1), "reserve", lambda args: answer)
+        await station.event(1, "Enabled")
+        await station.swipe(token("OWNER2", connectors=[2]))
+        answer.set_result(True)
+        await station.settle()
+        assert station.updates() == [(1, "Placed")]
+        assert station.count(2, "reserve") == 1
+
+
 async def test_a_store_that_holds_something_else_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
     async with Station(store=True, global_ready=False) as station:
         station.stored["reservation_auth"] = "nonsense"
