@@ -174,3 +174,11 @@ def test_enabling_what_is_enabled_is_told_apart() -> None:
     assert one.enable(True) is False
     assert one.enable(False) is True
     assert one.control_pilot == "A"
+
+
+@pytest.mark.parametrize(("count", "letters"), [("1", "BCB"), ("3", "BCBCBCB"), ("9", "BCBCBCB")])
+def test_a_car_toggles_at_most_three_times(count: str, letters: str) -> None:
+    one = car(iso15118=True)
+    one.execute(f"pause;sleep 0.25;iso_start_bcb_toggle {count};sleep 99")
+    shown = states(one, [5.0] * 12)
+    assert "".join(letter for before, letter in zip(["", *shown], shown, strict=False) if letter != before) == letters

@@ -25,8 +25,12 @@ def test_the_edges_of_the_duty_cycle(duty: float, amps: float) -> None:
     assert pilot.current_from_duty(duty) == amps
 
 
-def test_power_ready_excludes_the_five_percent_that_running_includes() -> None:
-    assert (pilot.is_power_ready(5.0), pilot.is_running(5.0)) == (False, True)
-    assert (pilot.is_power_ready(10.0), pilot.is_running(10.0)) == (True, True)
-    assert (pilot.is_power_ready(None), pilot.is_running(None)) == (False, False)
-    assert (pilot.is_power_ready(97.0), pilot.is_running(97.0)) == (False, False)
+@pytest.mark.parametrize(
+    ("duty", "ready", "running"),
+    [
+        (None, False, False), (4.0, False, False), (4.1, False, True), (5.0, False, True), (7.0, False, True),
+        (7.1, True, True), (96.9, True, True), (97.0, False, False), (100.0, False, False),
+    ],
+)  # fmt: skip
+def test_what_a_car_takes_as_power_and_as_running(duty: float | None, ready: bool, running: bool) -> None:
+    assert (pilot.is_power_ready(duty), pilot.is_running(duty)) == (ready, running)
