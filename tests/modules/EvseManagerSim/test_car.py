@@ -182,3 +182,21 @@ def test_a_car_toggles_at_most_three_times(count: str, letters: str) -> None:
     one.execute(f"pause;sleep 0.25;iso_start_bcb_toggle {count};sleep 99")
     shown = states(one, [5.0] * 12)
     assert "".join(letter for before, letter in zip(["", *shown], shown, strict=False) if letter != before) == letters
+
+
+def test_the_end_of_a_list_resets_the_battery_and_not_the_current() -> None:
+    one = car()
+    one.execute("set_soc 90;draw_power_fixed 6,1;sleep 0.25")
+    one.tick(0.0, None)
+    assert (one.soc_percent, one.max_current_A) == (90.0, 6.0)
+    one.tick(0.25, None)
+    assert not one.running
+    assert (one.soc_percent, one.max_current_A, one.three_phases, one.control_pilot) == (30.0, 6.0, False, "C")
+
+
+def test_switching_the_simulation_resets_the_whole_car() -> None:
+    one = car()
+    one.execute("draw_power_fixed 6,1;sleep 99")
+    one.tick(0.0, None)
+    one.enable(False)
+    assert (one.max_current_A, one.three_phases, one.control_pilot, one.running) == (16.0, True, "A", False)
