@@ -255,6 +255,7 @@ class EvseManagerSim(Module):
             self.machine.loop.dialogue = self.v2g
             self.v2g.begun = self.controller.wake
         else:
+            self.v2g.matched = lambda: None
             self.v2g.started = lambda wish: log.warning(
                 "iso_start_v2g_session: a real board drives the session, the simulated car talks to nobody"
             )

@@ -267,6 +267,15 @@ async def test_a_board_behind_board_support_ac_tells_its_health_and_its_phases()
         assert charger.published("evse", "limits")[-1]["nr_of_phases_available"] == 1
 
 
+async def test_with_a_real_board_the_simulated_car_s_address_is_no_token() -> None:
+    config = {"ac_hlc_enabled": True, "enable_autocharge": True, "autocharge_use_slac_instead_of_hlc": True}
+    async with PlayedBoard(**config) as charger:
+        await asyncio.sleep(1)
+        charger.car("sleep 1;iso_wait_slac_matched;sleep 60")
+        await asyncio.sleep(3)
+        assert charger.published("token_provider", "provided_token") == []
+
+
 async def test_two_real_boards_at_once_are_refused_by_name() -> None:
     connections = {"bsp": ["one/main"], "bsp_ac": ["two/main"]}
     with pytest.raises(Exception, match="either bsp or bsp_ac") as failure:
