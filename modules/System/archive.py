@@ -53,7 +53,7 @@ def build(
         about = {**description, **_machine(target.parent), "files": names, "left_out": left_out}
         text = json.dumps(about, indent=2).encode()
         entry = tarfile.TarInfo("diagnostics.json")
-        entry.size = len(text)
+        entry.size, entry.mtime = len(text), target.stat().st_mtime
         archive.addfile(entry, io.BytesIO(text))
 
 

@@ -100,6 +100,7 @@ async def test_the_archive_holds_a_description_and_the_logs_of_the_window(tmp_pa
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
         assert sorted(archive.getnames()) == ["diagnostics.json", "logs/deep/newer.log", "logs/new.log"]
         described: dict[str, Any] = json.load(archive.extractfile("diagnostics.json"))  # type: ignore[arg-type]
+        assert archive.getmember("diagnostics.json").mtime > 1e9  # not 1970
     assert (described["module"], described["type"]) == ("system", "DiagnosticsLog")
     assert described["oldest_timestamp"] == at(-3600)
     assert re.fullmatch(r"everest-ocpp16 [\d.]+\w*", described["software"])
