@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from modules.EvseManagerSim.car import TICK_S, Car, CarConfig
 from modules.EvseManagerSim.commands import FORMS, ISO_FORMS, CarCommand, CommandSyntaxError, parse
+from modules.EvseManagerSim.v2g import V2G, Offer, Wish
 
 DUTY_16_A = 26.667
 
@@ -200,3 +201,17 @@ def test_switching_the_simulation_resets_the_whole_car() -> None:
     one.tick(0.0, None)
     one.enable(False)
     assert (one.max_current_A, one.three_phases, one.control_pilot, one.running) == (16.0, True, "A", False)
+
+
+def test_a_car_waits_for_the_end_of_its_v2g_session_with_and_without_power() -> None:
+    v2g = V2G(Offer(), lambda: False)
+    one = Car(CarConfig(iso15118=True), v2g)
+    one.enable(True)
+    one.execute("pause;iso_wait_v2g_session_stopped;unplug;sleep 99")
+    v2g.request(Wish("ac"))
+    assert states(one, [5.0, 5.0]) == ["B", "B"]
+    v2g.end()
+    one.powered = True
+    assert states(one, [5.0]) == ["B"]
+    one.powered = False
+    assert states(one, [5.0]) == ["A"]

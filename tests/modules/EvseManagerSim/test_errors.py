@@ -261,3 +261,25 @@ async def test_a_withdrawn_authorization_ends_its_reservation_first() -> None:
         await charger.call("evse", "withdraw_authorization")
         await asyncio.sleep(0.2)
         assert charger.kinds()[2:] == ["ReservationEnd", "Deauthorized", "SessionFinished"]
+
+
+async def test_residual_current_counts_above_five_milliampere() -> None:
+    async with Charger() as charger:
+        await asyncio.sleep(1)
+        await charger.plug_in("sleep 1;iec_wait_pwr_ready;sleep 99")
+        for milliampere, errors in (("5", 0), ("5.1", 1), ("5.0", 0)):
+            charger.car(f"rcd_current {milliampere};sleep 99", modify=True)
+            await asyncio.sleep(1)
+            assert len(charger.errors("rcd")) == errors
+            assert charger.published("rcd", "rcd_current_mA")[-1] == float(milliampere)
+
+
+async def test_a_diode_fault_of_the_car_shows_with_pwm_only() -> None:
+    async with Charger() as charger:
+        await asyncio.sleep(1)
+        await charger.plug_in("sleep 1;diode_fail;iec_wait_pwr_ready;sleep 99")
+        assert charger.errors("evse_board_support") == []
+        await charger.swipe()
+        await asyncio.sleep(1)
+        (error,) = charger.errors("evse_board_support")
+        assert (error.type, error.severity) == ("evse_board_support/DiodeFault", "High")

@@ -78,3 +78,14 @@ def test_session_ids_have_the_form_that_the_configuration_names(kind: str, lengt
     first, second = session_id(kind), session_id(kind)
     assert len(first) == length
     assert first != second
+
+
+def test_each_quantity_has_its_own_measure_of_noise() -> None:
+    """Station 3.4: one percent on voltage and current, a quarter on the frequency; and it is used."""
+    one = meter(noise=True)
+    one.set_load(0.0, 10.0, 3)
+    found = [one.reading(float(second), "T") for second in range(300)]
+    currents = [reading.current_A.L1 for reading in found if reading.current_A is not None]
+    frequencies = [reading.frequency_Hz.L1 for reading in found if reading.frequency_Hz is not None]
+    assert max(abs((amps or 0.0) / 10.0 - 1.0) for amps in currents) == pytest.approx(0.01, rel=0.1)
+    assert max(abs(hertz / 50.0 - 1.0) for hertz in frequencies) == pytest.approx(0.0025, rel=0.1)

@@ -120,3 +120,11 @@ def test_every_event_of_board_support_ac_that_stands_for_a_letter_leads_back_to_
         assert letters in ([], [current], ["B", current])
     assert [event.value for event in events_ac("A", "D")] == ["CarPluggedIn", "CarRequestedPower"]
     assert events_ac("A", "F") == ()
+
+
+def test_a_board_that_is_disabled_opens_its_contactor(board: SimulatedBoard, car: Car) -> None:
+    board.power_allowed = True
+    board.pwm_on(50.0)
+    assert step(board, car, "C") == ["C", "PowerOn"]
+    board.enable(False)
+    assert (step(board, car, "C"), board.duty) == (["PowerOff"], None)
