@@ -163,6 +163,19 @@ async def test_a_body_without_a_length_is_bounded_too(tmp_path: Path) -> None:
         assert (tmp_path / "got").read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize("scheme", ["ftp", "ftps"])
+async def test_an_ftp_server_that_tells_no_size_is_bounded_too(
+    scheme: str, tls: tuple[ssl.SSLContext, Limits], tmp_path: Path
+) -> None:
+    async with serving(scheme, Served(refuses=frozenset({"SIZE"})), tls[0]) as served:
+        location = f"{scheme}://127.0.0.1:{served.port}/firmware"
+        with pytest.raises(TransferError, match="larger than"):
+            await NetworkTransfer(replace(tls[1], max_bytes=HALF)).download(location, tmp_path / "got")
+        assert (tmp_path / "got").stat().st_size <= HALF
+        await NetworkTransfer(tls[1]).download(location, tmp_path / "got")
+        assert (tmp_path / "got").read_bytes() == CONTENT
+
+
 async def test_another_network_transfer_does_not_go_on_with_a_strangers_part(tmp_path: Path) -> None:
     target = tmp_path / "got"
     target.write_bytes(b"left over")
@@ -239,6 +252,26 @@ async def test_an_sftp_server_with_another_host_key_is_not_trusted(tmp_path: Pat
             await NetworkTransfer(Limits(known_hosts=hosts)).download(
                 f"sftp://user:12345@127.0.0.1:{port}/x", tmp_path / "got"
             )
+
+
+async def test_an_sftp_server_that_sends_more_than_it_told_is_bounded_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import asyncssh
+
+    def understating(server: Any, path: bytes) -> Any:
+        return asyncssh.SFTPAttrs(size=10, mtime=1)
+
+    (tmp_path / "firmware").write_bytes(CONTENT)
+    hosts = tmp_path / "known_hosts"
+    async with servers.sftp(tmp_path, hosts) as port:
+        monkeypatch.setattr(asyncssh.SFTPServer, "stat", understating)
+        location = f"sftp://user:12345@127.0.0.1:{port}/firmware"
+        with pytest.raises(TransferError, match="larger than"):
+            await NetworkTransfer(Limits(known_hosts=hosts, max_bytes=HALF)).download(location, tmp_path / "got")
+        assert (tmp_path / "got").stat().st_size <= HALF
+        with pytest.raises(TransferError, match=f"the server sent {len(CONTENT)} of 10 bytes"):
+            await NetworkTransfer(Limits(known_hosts=hosts)).download(location, tmp_path / "got")
 
 
 async def test_sftp_without_its_package_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
