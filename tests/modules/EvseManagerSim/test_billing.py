@@ -257,8 +257,12 @@ async def test_a_transaction_that_a_connected_meter_still_has_is_ended_at_the_st
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [("Central", "CENTRAL"), ("eMAID", "EMAID"), ("MacAddress", "UNDEFINED"), ("KeyCode", "KEY_CODE")]
-)
+    ("kind", "name"),
+    [
+        ("Central", "CENTRAL"), ("eMAID", "EMAID"), ("ISO14443", "ISO14443"), ("ISO15693", "ISO15693"),
+        ("KeyCode", "KEY_CODE"), ("Local", "LOCAL"), ("NoAuthorization", "NONE"), ("MacAddress", "UNDEFINED"),
+    ],
+)  # fmt: skip
 def test_the_kind_of_token_is_told_to_the_meter(kind: str, name: str) -> None:
     token = ProvidedIdToken(
         id_token=IdToken(value="X", type=IdTokenType(kind)), authorization_type=AuthorizationType.OCPP
