@@ -248,3 +248,14 @@ async def test_a_dc_car_is_not_hurried() -> None:
         assert (charger.kinds(), charger.duty) == ([*BEGINS, "PrepareCharging"], 5.0)
         await asyncio.sleep(13)
         assert (charger.kinds(), charger.failures()) == (TO_CHARGING, [])
+
+
+async def test_the_5_percent_of_a_contract_come_with_it_and_go_with_its_transaction() -> None:
+    async with Iso(ac_hlc_use_5percent=False) as charger:
+        await charger.arrive(SILENT, "contract")
+        await asyncio.sleep(2)
+        assert (charger.kinds(), charger.duty) == (BEGINS, 5.0)
+        await charger.stop()
+        await charger.unplug()
+        await charger.plug_in()
+        assert (charger.kinds()[-1], charger.duty) == ("AuthRequired", None)

@@ -200,6 +200,18 @@ def test_a_faulty_evse_begins_no_session_whatever_its_board_sees() -> None:
     assert kinds(made) == ["SessionStarted", "AuthRequired"]
 
 
+@pytest.mark.parametrize("why", ["fault", "A", "disable"])
+def test_no_transaction_begins_where_authorization_and_its_hindrance_come_at_once(why: str) -> None:
+    made = machine()
+    made.plug("B")
+    made.step(0.0)
+    made.authorize(TOKEN, None)
+    feed(made, why, 0.0)
+    made.step(0.0)
+    assert "TransactionStarted" not in kinds(made)
+    assert not made.transaction
+
+
 def test_ventilation_decides_about_state_d() -> None:
     without = SessionMachine(lambda: "x", has_ventilation=False)
     without.plug("D")

@@ -108,3 +108,21 @@ def test_asking_anew_ends_the_session_before_and_an_end_is_told_once() -> None:
     session.end()
     session.end()
     assert told == ["ac", "end", "dc", "end"]
+
+
+def test_a_charge_loop_needs_an_authorization_and_power_and_ends_with_its_session() -> None:
+    told: list[str] = []
+    power = [False]
+    session = V2G(Offer(), lambda: False, lambda: power[0])
+    session.begun = lambda: told.append("begun")
+    session.match()
+    assert session.talks
+    session.request(Wish("ac"))
+    assert session.begin_charging() is session.charging is False
+    session.authorized = True
+    assert (session.begin_charging(), session.charging) == (False, True)
+    power[0] = True
+    assert session.begin_charging() is True
+    assert told == ["begun"]
+    session.end()
+    assert not session.charging and not session.talks
