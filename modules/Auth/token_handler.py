@@ -45,11 +45,11 @@ class Settings:
 
     selection_algorithm: tokens.SelectionAlgorithm
     connection_timeout: float
-    master_pass_group_id: str = ""
-    prioritize_authorization_over_stopping_transaction: bool = True
-    ignore_connector_faults: bool = False
-    plug_in_timeout_enabled: bool = False
-    stop_transaction_on_reswipe: bool = True
+    master_pass_group_id: str
+    prioritize_authorization_over_stopping_transaction: bool
+    ignore_connector_faults: bool
+    plug_in_timeout_enabled: bool
+    stop_transaction_on_reswipe: bool
 
 
 class Outcome(NamedTuple):

@@ -45,6 +45,8 @@ class Served:
     """ftp commands this server does not know."""
     reused: list[bool] = field(default_factory=list)
     """Of each data connection: whether it took up a TLS session (ftp)."""
+    mdtm: str = "20260105100000"
+    """When the file was written (ftp)."""
     rude: bool = False
     """ftp: drops the line instead of saying good bye, and ends TLS without a word."""
     sent: list[int] = field(default_factory=list)
@@ -162,7 +164,7 @@ class _FtpSession:
             size = self.size(argument)
             self.say("550 no such file" if size is None else f"213 {size}")
         elif name == "MDTM":
-            self.say("213 20260105100000")
+            self.say(f"213 {self.served.mdtm}")
         elif name == "REST":
             self.rest = int(argument)
             self.say("350 ok")

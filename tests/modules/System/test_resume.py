@@ -126,6 +126,34 @@ async def test_a_part_outlasts_an_attempt_that_brought_nothing(tmp_path: Path) -
         assert served.asked[1] == served.asked[2] is not None
 
 
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ({}, {"mdtm": "20260105100001"}),
+        ({}, {"content": CONTENT[::-1] + b"more"}),
+        ({}, {"refuses": frozenset({"AUTH", "MDTM"})}),
+        ({}, {"refuses": frozenset({"AUTH", "SIZE"})}),
+        ({"refuses": frozenset({"AUTH", "MDTM"})}, {}),
+    ],
+)
+async def test_a_file_that_may_have_changed_on_an_ftp_server_is_fetched_anew(
+    first: dict[str, Any], then: dict[str, Any], tmp_path: Path, tls: tuple[ssl.SSLContext, Limits]
+) -> None:
+    target = tmp_path / "got"
+    served = Served(break_after=[HALF], **{"refuses": frozenset({"AUTH"}), **first})
+    async with servers.ftp(served, tls[0], implicit=False):
+        network = NetworkTransfer()
+        location = f"ftp://127.0.0.1:{served.port}/firmware"
+        with pytest.raises(TransferError, match="the server sent"):
+            await network.download(location, target)
+        assert target.stat().st_size == HALF
+        for name, value in {"content": CONTENT[::-1], **then}.items():
+            setattr(served, name, value)
+        await network.download(location, target)
+        assert target.read_bytes() == served.content
+        assert resumed(served, "ftp") == []
+
+
 async def test_a_validator_that_is_gone_is_forgotten(tmp_path: Path) -> None:
     target = tmp_path / "got"
     async with servers.http(Served(break_after=[HALF, HALF // 2])) as served:
