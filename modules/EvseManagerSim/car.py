@@ -171,6 +171,7 @@ class Car:
         if self.state is CarState.charging_regulated:
             self.control_pilot = "C" if pilot.is_power_ready(duty) and not self._wants_no_more else "B"
         elif self.state is CarState.charging_iso:
+            self._v2g.begin_charging()
             self.control_pilot = "C" if pilot.is_running(duty) and not self._wants_no_more else "B"
         else:
             self.control_pilot = {
@@ -296,7 +297,6 @@ class Car:
         return True
 
     def _draw_iso(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
-        self._v2g.begin_charging()
         return self._draw(arguments, CarState.charging_iso)
 
     def _power_on(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:

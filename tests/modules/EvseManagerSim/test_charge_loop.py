@@ -259,3 +259,13 @@ async def test_the_5_percent_of_a_contract_come_with_it_and_go_with_its_transact
         await charger.unplug()
         await charger.plug_in()
         assert (charger.kinds()[-1], charger.duty) == ("AuthRequired", None)
+
+
+async def test_a_car_that_only_draws_begins_its_loop_as_soon_as_it_may() -> None:
+    async with Iso() as charger:
+        await charger.arrive(
+            MATCHED + "iso_start_v2g_session AC externalpayment;iso_draw_power_regulated 10,3;sleep 999"
+        )
+        await asyncio.sleep(3)
+        assert (charger.kinds(), charger.duty) == (TO_CHARGING, 5.0)
+        assert charger.amps == pytest.approx(10.0, rel=0.02)

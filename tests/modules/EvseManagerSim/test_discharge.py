@@ -204,6 +204,8 @@ def test_a_battery_gives_along_its_ramp_down_at_once_and_both_ways_from_nothing(
     assert pack.take(40.0, 400.0, 1.0) == 10.0
     pack.fill(-100.0, 3600.0)
     assert pack.soc_percent == pytest.approx(40.0)
+    pack.fill(-1e6, 3600.0)
+    assert pack.soc_percent == 0.0
 
 
 def test_a_meter_counts_both_directions_apart() -> None:

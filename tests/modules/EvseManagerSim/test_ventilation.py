@@ -6,14 +6,16 @@ import asyncio
 
 import pytest
 
+from modules.EvseManagerSim.car import Car, CarConfig
 from tests.modules.EvseManagerSim.charger import TO_CHARGING, Charger
 
-pytestmark = pytest.mark.looptime
+virtual = pytest.mark.looptime
 
 CAR = "sleep 1;need_ventilation;iec_wait_pwr_ready;draw_power_regulated 16,3;sleep 36000"
 ERROR = "evse_board_support/VentilationNotAvailable"
 
 
+@virtual
 async def test_where_there_is_ventilation_the_car_charges_in_state_d() -> None:
     async with Charger() as charger:
         await asyncio.sleep(1)
@@ -28,6 +30,7 @@ async def test_where_there_is_ventilation_the_car_charges_in_state_d() -> None:
         assert charger.kinds()[6:] == ["StoppingCharging", "ChargingPausedEV"]
 
 
+@virtual
 async def test_where_there_is_none_the_evse_is_inoperative_until_the_car_is_gone() -> None:
     async with Charger(has_ventilation=False) as charger:
         await asyncio.sleep(1)
@@ -54,6 +57,7 @@ async def test_where_there_is_none_the_evse_is_inoperative_until_the_car_is_gone
         assert charger.kinds()[-6:] == TO_CHARGING
 
 
+@virtual
 async def test_a_car_that_begins_to_ask_for_it_while_charging_loses_its_power() -> None:
     async with Charger(has_ventilation=False) as charger:
         await charger.charge(5)
@@ -64,6 +68,7 @@ async def test_a_car_that_begins_to_ask_for_it_while_charging_loses_its_power() 
         assert charger.last("ChargingPausedEVSE")["charging_paused_evse"] == {"reasons": ["Error"]}
 
 
+@virtual
 async def test_a_car_is_asked_about_ventilation_until_it_is_unplugged_by_whatever_list() -> None:
     async with Charger() as charger:
         await asyncio.sleep(1)
@@ -78,3 +83,17 @@ async def test_a_car_is_asked_about_ventilation_until_it_is_unplugged_by_whateve
         await asyncio.sleep(3)
         await charger.plug_in("sleep 1;draw_power_fixed 16,3;sleep 9")
         assert charger.board_events()[-1] == "C"
+
+
+def test_a_new_car_needs_no_ventilation() -> None:
+    one = Car(CarConfig())
+    one.enable(True)
+    one.execute("need_ventilation;draw_power_fixed 16,3")
+    one.tick(0.0, None)
+    assert (one.control_pilot, one.running) == ("D", False)
+    one.execute("sleep 0.25;draw_power_fixed 16,3;sleep 9")
+    shown = []
+    for tick in range(3):
+        one.tick(1.0 + tick * 0.25, None)
+        shown.append(one.control_pilot)
+    assert shown == ["A", "C", "C"]
