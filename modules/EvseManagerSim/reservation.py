@@ -11,10 +11,6 @@ class Reservation:
         self._id: int | None = None
 
     @property
-    def reserved(self) -> bool:
-        return self._reserved
-
-    @property
     def shown_id(self) -> int | None:
         """The id that SessionStarted and TransactionStarted carry."""
         return self._id if self._reserved else None

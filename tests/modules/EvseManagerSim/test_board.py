@@ -290,6 +290,10 @@ async def test_commands_on_the_simulated_board_reach_it() -> None:
         capabilities = await charger.call("board_support", "get_hw_capabilities")
         assert capabilities["max_current_A_import"] == 32.0
         assert await charger.call("board_support", "read_pp_ampacity") == 32.0
+        settings = {"three_phases": False, "has_ventilation": False, "country_code": "DE", "rcd_enabled": True}
+        await charger.call("board_support", "setup", settings)
+        board = charger.module.board  # type: ignore[attr-defined]
+        assert (board.three_phases, board.has_ventilation) == (False, False)
         await charger.call("board_support", "pwm_on", {"value": 0.5})
         await charger.call("board_support", "allow_power_on", {"value": True})
         await charger.plug_in("sleep 1;draw_power_regulated 16,3;sleep 99")
