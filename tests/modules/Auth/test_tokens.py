@@ -183,16 +183,21 @@ async def test_with_a_master_pass_a_finished_evse_takes_no_accepted_card_either(
         assert len(station.authorized()) == 1
 
 
-async def test_an_evse_that_is_lost_while_a_validator_thinks_is_not_used() -> None:
-    async with Station() as station:
+@pytest.mark.parametrize(
+    ("connectors", "evses", "statuses"), [([1], [], ["Processing", "Rejected"]), ([1, 2], [2], START)]
+)
+async def test_an_evse_that_is_lost_while_a_validator_thinks_is_no_choice_any_more(
+    connectors: list[int], evses: list[int], statuses: list[str]
+) -> None:
+    async with Station(selection_algorithm="PlugEvents") as station:
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         station.answer("validator_1/main", "validate_token", lambda args: answer)
-        await station.swipe(token(connectors=[1]))
+        await station.swipe(token(connectors=connectors))
         await station.event(1, "Disabled")
         answer.set_result(accepted())
         await station.settle()
-        assert station.statuses() == ["Processing", "Rejected"]
-        assert station.authorized() == []
+        assert station.statuses() == statuses
+        assert [evse for evse, _ in station.authorized()] == evses
 
 
 async def test_disabled_evses_are_passed_over() -> None:
