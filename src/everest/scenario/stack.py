@@ -1,6 +1,6 @@
 """The stack that a scenario is played on: a configuration of the manager with the scenario's parameters, and its names.
 
-Lives here: `configured`, `Names` (connectors, variables, errors, events that steps may name).
+Lives here: `configured`, `Names` (connectors, variables, commands, errors, events that steps may name).
 May not be imported here: modules by name, ocpp16.
 """
 
@@ -36,6 +36,8 @@ def configured(scenario: Scenario, folder: Path, url: str) -> Stack:
         found = {**found, "Internal": {**found.get("Internal", {}), "CentralSystemURI": url}}
         path = folder / OCPP_CONFIG
         path.write_text(json.dumps(found, indent=2), encoding="utf-8")
+        origin = path.with_name(f"{path.name}.copy-of")  # what the module names when it finds a fault
+        origin.write_text(f"{scenario.file} (station.ocpp)", encoding="utf-8")
         stack = with_parameter(stack, module.id, "ChargePointConfigPath", str(path))
     for module in stack.modules_named("EvseManagerSim"):
         stack = with_parameter(stack, module.id, "noise_seed", scenario.seed)
@@ -106,6 +108,8 @@ class Names:
     connectors: frozenset[int]
     variables: frozenset[str]
     """`module/implementation/variable`."""
+    commands: frozenset[str]
+    """`module/implementation/command`."""
     errors: frozenset[str]
     events: frozenset[str]
 
@@ -121,6 +125,7 @@ class Names:
         return cls(
             connectors=frozenset(evses(stack)),
             variables=frozenset(f"{module}/{name}/{var}" for module, name, face in places for var in face["vars"]),
+            commands=frozenset(f"{module}/{name}/{cmd}" for module, name, face in places for cmd in face["cmds"]),
             errors=frozenset(
                 f"{namespace}/{error}"
                 for _, _, face in places
@@ -136,6 +141,11 @@ class Names:
         if isinstance(number, int) and "connector" in options and number not in self.connectors:
             known = ", ".join(map(str, sorted(self.connectors)))
             yield Mistake(("connector",), f"there is no connector {number}", f"there are: {known}")
-        known_words = {"variable": self.variables, "error": self.errors, "event": self.events}.get(kind)
+        word, known_words = {
+            "variable": ("variable", self.variables),
+            "call": ("command", self.commands),
+            "error": ("error", self.errors),
+            "event": ("event", self.events),
+        }.get(kind, ("", None))
         if known_words is not None and value not in known_words:
-            yield Mistake((kind,), f'the station has no {kind} "{value}"', one_of(known_words, value))
+            yield Mistake((kind,), f'the station has no {word} "{value}"', one_of(known_words, value))
