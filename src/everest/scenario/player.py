@@ -24,7 +24,7 @@ from everest.scenario.model import Step, Verdict
 from everest.scenario.station import Station, StationLog
 from everest.scenario.steps import CAR_WORDS, EVSE_WORDS, KINDS, MOMENT, PLUGS
 from everest.scenario.unmet import Unmet
-from everest.scenario.watch import Watch
+from everest.scenario.watch import CALLER, Watch
 
 NODERED = "everest_external/nodered/{n}/"
 REFUSAL_S = 0.1
@@ -61,12 +61,13 @@ class Player:
         self._chance = world.chance
         self._began = world.began
         self._saved: dict[str, Any] = dict(given)
+        self._commands = 0
         self._logged = 0
         self._expectations = Expectations(world.csms, world.watch, world.files, world.station.evses, world.began)
         self._handlers: dict[str, Callable[[Step], Awaitable[None]]] = {
             "car": self._car, "card": self._card, "evse": self._evse, "fault": self._fault, "clear": self._fault,
-            "network": self._network, "csms": self._call, "publish": self._publish_text, "power": self._power,
-            "restarts": self._restarts, "wait": self._wait, "choose": self._choose,
+            "network": self._network, "csms": self._call, "call": self._command, "publish": self._publish_text,
+            "power": self._power, "restarts": self._restarts, "wait": self._wait, "choose": self._choose,
             **dict.fromkeys(("answers", "tags", "files"), self._tell),
             **dict.fromkeys(("expect", "none", "order", "rising", "upload", "event", "variable", "error"),
                             self._expect),
@@ -175,6 +176,28 @@ class Player:
     async def _publish_text(self, step: Step) -> None:
         payload = step.options.get("payload", "")
         self._publish(step.value, payload if isinstance(payload, str) else json.dumps(payload))
+
+    async def _command(self, step: Step) -> None:
+        """What another module asks of the station: an energy manager, an app. Without `result` any one is fine."""
+        module, implementation, command = step.value.split("/")
+        self._commands += 1
+        call = {"id": f"00000000-0000-4000-8000-{self._commands:012}", "args": step.options.get("arguments", {})}
+        topic = f"{self._watch.base}{module}/impl/{implementation}/cmd/{command}"
+        self._publish(topic, json.dumps({"msg_type": "Cmd", "data": {**call, "origin": CALLER}}))
+
+        def look() -> Any:
+            return next((h.value for h in self._watch.bus if h.kind == "cmd" and h.answers(call["id"])), None)
+
+        within = matching.seconds(step.options.get("within", WITHIN_S)) or 0.0
+        answer = await self._watch.until(look, within)
+        if answer is None:
+            raise Unmet(f"{step.value} was not answered within {within:g} s")
+        if (error := answer["data"].get("error")) is not None:
+            raise Unmet(f"{step.value} failed: {error}")
+        result = answer["data"].get("retval")
+        if "result" in step.options and (wrong := difference(step.options["result"], result)):
+            raise Unmet(f"{step.value} gave {result}: {wrong}")
+        self._save(step, result)
 
     # --- central system, network, files ------------------------------------------------------------------------------
 

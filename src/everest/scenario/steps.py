@@ -132,6 +132,11 @@ def is_variable(value: Any) -> str:
     return "" if fine else "write <module id>/<implementation id>/<variable>"
 
 
+def is_command(value: Any) -> str:
+    fine = isinstance(value, str) and value.count("/") == 2
+    return "" if fine else "write <module id>/<implementation id>/<command>"
+
+
 @dataclass(frozen=True)
 class Kind:
     """What may stand after the leading key and beside it. `does`: it begins a new look at what is said."""
@@ -156,6 +161,7 @@ KINDS: dict[str, Kind] = {
     "answers": Kind(is_mapping, {}),
     "tags": Kind(is_mapping, {}),
     "files": Kind(is_files, {}),
+    "call": Kind(is_command, {"arguments": is_mapping, "result": is_anything, "save": is_mapping, **WITHIN}, does=True),
     "publish": Kind(is_text, {"payload": is_anything}, does=True),
     "power": Kind(one_of("off", "on"), {}, does=True),
     "restarts": Kind(is_yes, WITHIN, does=True),

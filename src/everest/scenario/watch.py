@@ -15,11 +15,14 @@ from typing import Any, TypeVar
 import msgspec
 
 T = TypeVar("T")
+CALLER = "scenario"
+"""As whom a scenario calls commands of the station's modules."""
 
 
 @dataclass(frozen=True)
 class Heard:
-    """One message of a module. `kind` is `var` or `error`; `name` the variable or the error type.
+    """One message of a module. `kind` is `var`, `error` or `cmd`; `name` the variable, the error type, or the command
+    that the scenario has called and that is answered here.
 
     It is decoded when somebody looks at it: a station says much more than a scenario wants to know.
     """
@@ -34,6 +37,10 @@ class Heard:
     def value(self) -> Any:
         data = msgspec.json.decode(self.payload)["data"]
         return data["data"] if self.kind == "var" else data
+
+    def answers(self, call: str) -> bool:
+        """Whether it is the answer to the call of this id."""
+        return bool(self.value["data"].get("id") == call)
 
     @property
     def place(self) -> str:
@@ -52,7 +59,7 @@ class Watch:
 
     def __init__(self, prefix: str = "everest/") -> None:
         self.bus: list[Heard] = []
-        self._base = f"{prefix}modules/"
+        self.base = f"{prefix}modules/"
         self._news = asyncio.Event()
 
     def forget(self) -> None:
@@ -65,13 +72,15 @@ class Watch:
 
     def take(self, topic: str, payload: bytes) -> None:
         """A message that passes."""
-        if not topic.startswith(self._base):
+        if not topic.startswith(self.base):
             return
-        parts = topic.removeprefix(self._base).split("/", 4)
+        parts = topic.removeprefix(self.base).split("/", 4)
         if len(parts) != 5 or parts[1] != "impl":
             return
         module_id, _, implementation_id, kind, name = parts
-        if kind not in ("var", "error"):
+        if kind == "cmd" and name.endswith(f"/response/{CALLER}"):
+            name = name.removesuffix(f"/response/{CALLER}")
+        elif kind not in ("var", "error"):
             return
         self.bus.append(Heard(module_id, implementation_id, kind, name, payload))
         self.news()

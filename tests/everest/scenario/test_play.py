@@ -146,6 +146,11 @@ def test_the_check_knows_the_names_of_the_stack(tmp_path: Path) -> None:
         main(["--check", scenario_file(tmp_path, "{event: Sesion}")])
 
 
+def test_the_check_knows_the_commands_of_the_stack(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match='the station has no command "evse_manager_1/evse/get_evs"; did you mean'):
+        main(["--check", scenario_file(tmp_path, "{call: evse_manager_1/evse/get_evs}")])
+
+
 def test_processes_have_no_virtual_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--virtual", "--processes", scenario_file(tmp_path, "{wait: 1 s}")])

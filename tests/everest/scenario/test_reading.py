@@ -70,6 +70,7 @@ def test_a_key_that_is_there_twice_is_a_mistake(tmp_path: Path) -> None:
         ("{choose: {a: 5 min}}", "steps[0].choose: cannot be {'a': '5 min'}; write `name: [one, other]`"),
         ("{files: {a: gone}}", "steps[0].files: cannot be {'a': 'gone'}; write `file name: state`"),
         ("{wait: until 25:00}", "steps[0].wait: cannot be 'until 25:00'"),
+        ("{call: ocpp/main}", "steps[0].call: cannot be 'ocpp/main'; write <module id>/<implementation id>/<command>"),
     ],
 )
 def test_words_that_would_never_be_met_are_mistakes(tmp_path: Path, step: str, said: str) -> None:

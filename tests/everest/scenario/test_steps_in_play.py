@@ -213,3 +213,23 @@ def test_modules_as_processes_are_killed_by_a_power_loss_and_start_again(tmp_pat
     file = tmp_path / "played.yaml"
     file.write_text(f"scenario: S\nsteps:\n{steps}")
     assert_passed(play(reading.load(file), tmp_path, virtual=False, processes=True))
+
+
+def test_a_command_of_a_module_is_called_and_its_result_is_looked_at(tmp_path: Path) -> None:
+    steps = """\
+  - {call: evse_manager_2/evse/get_evse, result: {id: 2}, save: {number: id}}
+  - {car: plug, connector: $number}
+  - {call: evse_manager_2/evse/enable_disable, arguments: {connector_id: 0, cmd_source: {enable_source: LocalAPI,
+      enable_state: Disable, enable_priority: 1}}, result: false}
+  - {expect: StatusNotification, with: {connectorId: 2, status: Unavailable}}
+"""
+    assert_passed(played(tmp_path, steps))
+
+
+def test_a_command_that_gives_something_else_or_fails_is_told(tmp_path: Path) -> None:
+    other = "  - {call: evse_manager_2/evse/get_evse, result: {id: 1}}\n"
+    assert "evse_manager_2/evse/get_evse gave " in problem(played(tmp_path, other))
+    assert problem(played(tmp_path, other)).endswith("id is 2, expected 1")
+    nobody = "  - {call: ocpp/data_transfer/data_transfer, arguments: {request: {vendor_id: X}}, within: 1 ms}\n"
+    late = "  - {network: hang}\n" + nobody
+    assert problem(played(tmp_path, late)) == "ocpp/data_transfer/data_transfer was not answered within 0.001 s"
