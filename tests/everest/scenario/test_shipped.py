@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
@@ -55,3 +56,22 @@ def test_the_same_seed_says_the_same_messages_again(tmp_path: Path) -> None:
         assert play(scenario, folder, virtual=True, frames=frames).passed
         said.append([frame.message for frame in frames])
     assert said[0] == said[1]
+
+
+CASE = re.compile(r"TC_(\d{3}(?:_\d)?)_CS")
+ROW = re.compile(r"\| (?:(\d{3}(?:_\d)?) \| )?([^|]+) \| `(\w+)` \|")
+
+
+def test_the_page_names_each_certification_scenario_with_its_case_and_title() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "scenarios.md").read_text(encoding="utf-8")
+    rows = {(row[1] or "", row[2], row[3]) for row in map(ROW.fullmatch, page.splitlines()) if row}
+    told = {(case, file) for case, _, file in rows}
+    titles = {(title, file) for _, title, file in rows}
+    shipped = {file.stem: reading.load(file) for file in FILES}
+    assert {file for _, file in told} >= {name for name in shipped if name.startswith("cert_")}
+    assert {file for _, file in told} <= shipped.keys()
+    for name, scenario in shipped.items():
+        cases = CASE.findall(f"{scenario.name} {scenario.description}")
+        assert {case for case, file in told if file == name} - {""} == set(cases)
+        if name.startswith("cert_"):
+            assert (scenario.name.rpartition("_CS: ")[2], name) in titles
