@@ -39,6 +39,18 @@ CASES: list[tuple[str, str, Change]] = [
     ("fault_while_charging", "StatusNotification", instead("status", "Faulted", "Unavailable")),
     ("cert_meter_values_sampled", "MeterValues", put(transactionId=5)),
     ("cert_firmware", "FirmwareStatusNotification", instead("status", "Installing", "Downloaded")),
+    ("cert_reservation_group", "StartTransaction", put(reservationId=6)),
+    ("cert_reservation_expires", "StartTransaction", put(reservationId=7)),
+    ("cert_power_failure_unavailable", "StatusNotification", instead("status", "Unavailable", "Available")),
+    ("cert_offline_stop", "StopTransaction", put(timestamp="2027-01-01T00:00:00Z")),
+    ("cert_identification_first_timeout", "StatusNotification", instead("status", "Available", "Finishing")),
+    ("cert_trigger_message", "MeterValues", put(transactionId=1)),
+    ("cert_stop_parent_id", "StopTransaction", put(idTag="ANNA")),
+    ("cert_meter_values_aligned", "MeterValues", put(transactionId=1)),
+    ("cert_data_transfer_to_csms", "DataTransfer", put(data="something else")),
+    ("cert_fault", "StatusNotification", instead("status", "Faulted", "Unavailable")),
+    ("transaction_number_zero", "StopTransaction", put(transactionId=1)),
+    ("two_faults", "StatusNotification", instead("status", "Faulted", "Unavailable")),
 ]
 
 
