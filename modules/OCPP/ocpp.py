@@ -223,11 +223,12 @@ class OCPP(Module):
         unknown = system.BootReason.Unknown
         boot_reason = await attempt(self.system.get_boot_reason(), "get_boot_reason", unknown)
         try:
-            await self.core.start({}, boot_reason.value, resumed)
+            await self.core.start({}, boot_reason.value, resumed, start_connecting=False)
         except Ocpp16Error as error:
             raise StartupError(str(error)) from error
         await self._restore_states(late)
         await self._gate.open()
+        await self.core.connect_websocket()  # not before: what has happened meanwhile is not the state to tell first
 
     async def _map_connectors(self) -> None:
         evses = [await evse.get_evse() for evse in self.evse_managers]
