@@ -132,6 +132,9 @@ class FirmwareUpdater:
             self._phase = Phase.INSTALLING
             self._publish(FirmwareUpdateStatusEnum.Installing, request, metadata)
             await asyncio.sleep(PAUSE)
+            if not self._is_firmware(path):
+                self._publish(FirmwareUpdateStatusEnum.InstallationFailed, request, metadata)
+                return
             self._publish(FirmwareUpdateStatusEnum.Installed, request, metadata)
         await asyncio.sleep(PAUSE)
         await self._installed()
@@ -182,7 +185,8 @@ class FirmwareUpdater:
         async with self._temporary_file() as path:
             if not await self._download(request, path, None, before=PAUSE) or not await self._verified(request, path):
                 return
-            await self._install(request)
+            if not await self._install(request, path):
+                return
         if self._reset is not None:
             self._publish(FirmwareUpdateStatusEnum.InstallRebooting, request)
             await self._installed()
@@ -198,7 +202,8 @@ class FirmwareUpdater:
         self._publish(FirmwareUpdateStatusEnum.SignatureVerified, request, metadata)
         return True
 
-    async def _install(self, request: FirmwareUpdateRequest) -> None:
+    async def _install(self, request: FirmwareUpdateRequest, path: Path) -> bool:
+        """False if it failed."""
         wait = self._host.seconds_until(request.install_timestamp, "install_timestamp")
         if wait > 0:
             self._phase = Phase.VERIFIED
@@ -207,6 +212,18 @@ class FirmwareUpdater:
         self._phase = Phase.INSTALLING
         self._publish(FirmwareUpdateStatusEnum.Installing, request)
         await asyncio.sleep(PAUSE)
+        if not self._is_firmware(path):
+            self._publish(FirmwareUpdateStatusEnum.InstallationFailed, request)
+            return False
         self._publish(FirmwareUpdateStatusEnum.Installed, request)
         if self._reset is None:
             await self._installed()
+        return True
+
+    @staticmethod
+    def _is_firmware(path: Path) -> bool:
+        """A simulated station takes everything for firmware but an empty file; a signature does not make it one."""
+        if path.stat().st_size:
+            return True
+        log.error("firmware installation failed: the file is empty")
+        return False

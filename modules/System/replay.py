@@ -16,6 +16,7 @@ from .system import System
 from .transfer import TransferError
 
 DOWNLOADS = {"Downloaded": True, "DownloadFailed": False}
+CONTENT = b"what was downloaded is in no trace"
 UPLOADS = {"Uploaded": True, "UploadFailure": False}
 
 
@@ -39,6 +40,7 @@ class Outcome(NamedTuple):
     began: float
     seconds: float
     succeeded: bool
+    content: bytes = CONTENT
 
 
 def attach(module: System, world: World) -> None:
@@ -74,6 +76,8 @@ def outcomes(
         elif value[member] in ends and began is not None:
             found.append(Outcome(began, max(0.0, t - began - pauses(value)), ends[value[member]]))
             began = None
+        elif value[member] == "InstallationFailed" and found:
+            found[-1] = found[-1]._replace(content=b"")
     return found
 
 
@@ -86,13 +90,13 @@ class RecordedTransfer:
         self._uploads = uploads
 
     async def download(self, location: str, target: Path) -> None:
-        await self._pass(self._downloads, location)
-        await asyncio.get_running_loop().run_in_executor(None, target.write_bytes, b"")
+        content = await self._pass(self._downloads, location)
+        await asyncio.get_running_loop().run_in_executor(None, target.write_bytes, content)
 
     async def upload(self, source: Path, target: str) -> None:
         await self._pass(self._uploads, target)
 
-    async def _pass(self, outcomes: list[Outcome], location: str) -> None:
+    async def _pass(self, outcomes: list[Outcome], location: str) -> bytes:
         if not outcomes:
             raise TransferError(f"the recording tells of no further transfer ({location})")
         outcome = outcomes.pop(0)
@@ -103,3 +107,4 @@ class RecordedTransfer:
         await asyncio.sleep(outcome.seconds)
         if not outcome.succeeded:
             raise TransferError(f"failed in the recording, too ({location})")
+        return outcome.content

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from everest.scenario.chance import Chance
 
 SIZE = 20_000
-STATES = ("served", "missing", "broken", "refused")
-"""`broken`: a download breaks off in the middle; `refused`: an upload under this name is not taken."""
+STATES = ("served", "empty", "missing", "broken", "refused")
+"""`empty`: a download of nothing; `broken`: one that breaks off in the middle; `refused`: an upload under this name is
+not taken."""
 ALL = "*"
 """Stands for every name in a table of states."""
 NOWHERE = "http://files.invalid"
@@ -42,9 +43,9 @@ class Files:
         state = self.state(name)
         if state == "broken":
             raise NoTransfer(f"the download of {name} breaks off", self.content[: len(self.content) // 2])
-        if state != "served":
+        if state not in ("served", "empty"):
             raise NoTransfer(f"there is no file {name}", b"")
-        return self.content
+        return self.content if state == "served" else b""
 
     def put(self, url: str, content: bytes) -> None:
         """An upload. Raises NoTransfer."""

@@ -321,3 +321,23 @@ def test_a_firmware_without_a_line_break_is_not_read_into_memory_at_once(tmp_pat
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()
+
+
+async def test_an_empty_file_is_no_firmware(caplog: pytest.LogCaptureFixture) -> None:
+    async with System() as system:
+        system.transfer.content = b""
+        await system.update(**unsigned())
+        assert await system.follow("firmware_update_status", 30) == [
+            (0, "Downloading"), (5, "Downloaded"), (7, "Installing"), (9, "InstallationFailed"),
+        ]  # fmt: skip
+        assert system.stored == {}
+    assert "firmware installation failed: the file is empty" in caplog.text
+
+
+async def test_a_signed_empty_file_is_not_installed_and_resets_nothing() -> None:
+    async with System() as system:
+        system.transfer.content = b""
+        await system.update(**signed(b""))
+        told = [status for _, status in await system.follow("firmware_update_status", 60)]
+        assert told[-3:] == ["SignatureVerified", "Installing", "InstallationFailed"]
+        assert system.stored == {}
