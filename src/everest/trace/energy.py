@@ -14,6 +14,7 @@ import gzip
 import json
 import math
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -32,11 +33,12 @@ JUMP_SHARE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One reading: seconds, register in Wh, power in W."""
+    """One reading: seconds, register in Wh, power in W; how many sessions had begun before it."""
 
     t: float
     energy_Wh: float
     power_W: float
+    sessions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +65,19 @@ class Balance:
 def samples(records: Iterable[tuple[float, str, str]]) -> dict[str, list[Sample]]:
     """Readings by meter (`<module>/<implementation>`), import only, from (t, topic, payload) of bus messages."""
     found: dict[str, list[Sample]] = {}
+    sessions: Counter[str] = Counter()
     for t, topic, payload in records:
         levels = topic.split("/")
-        if levels[-2:] != ["var", "powermeter"] or len(levels) < 5:
+        if len(levels) < 5 or levels[-2:] not in (["var", "powermeter"], ["var", "session_event"]):
+            continue
+        if levels[-1] == "session_event":
+            sessions[levels[-5]] += _value(json.loads(payload)).get("event") == "SessionStarted"
             continue
         reading = _value(json.loads(payload))
         power = (reading.get("power_W") or {}).get("total")
         if power is not None:
             found.setdefault(f"{levels[-5]}/{levels[-3]}", []).append(
-                Sample(t, float(reading["energy_Wh_import"]["total"]), max(float(power), 0.0))
+                Sample(t, float(reading["energy_Wh_import"]["total"]), max(float(power), 0.0), sessions[levels[-5]])
             )
     return found
 
@@ -84,11 +90,14 @@ def _value(message: Any) -> dict[str, Any]:
 
 
 def stretches(readings: list[Sample]) -> Iterator[list[Sample]]:
-    """Split where the register falls (it is reset at plug in), where time does, and where the station was off."""
+    """Split where the register falls or may have (it is reset at plug in, perhaps from 0 to 0), where time does, and
+    where the station was off.
+    """
     begin = 0
     for index in range(1, len(readings)):
         before, now = readings[index - 1], readings[index]
-        if now.energy_Wh < before.energy_Wh or now.t < before.t or _was_off(before, now):
+        begun = now.sessions != before.sessions or now.energy_Wh < before.energy_Wh
+        if begun or now.t < before.t or _was_off(before, now):
             yield readings[begin:index]
             begin = index
     yield readings[begin:]
@@ -143,7 +152,7 @@ def read(path: Path) -> Iterator[tuple[float, str, str]]:
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
         for line in lines:
             record = json.loads(line)
-            if "topic" in record:
+            if "topic" in record and "payload" in record:  # a payload that is no text is none of a meter
                 yield record["t"], record["topic"], record["payload"]
 
 

@@ -54,6 +54,29 @@ def test_readings_too_far_apart_are_not_judged() -> None:
     assert balance("meter", charging(factor=0.5, step=5.0)).holds is None
 
 
+def test_the_fractions_of_short_sessions_do_not_add_up_to_a_fault() -> None:
+    short = [Sample(0.0, 0.0, 0.0), Sample(0.5, 0.0, 3600.0), Sample(1.2, 0.0, 3600.0), Sample(1.7, 0.0, 0.0)]
+    readings = [
+        Sample(10.0 * number + sample.t, sample.energy_Wh, sample.power_W, number)
+        for number in range(8)
+        for sample in short
+    ]
+    assert [balance("meter", stretch).holds for stretch in stretches(readings)] == [True] * 8
+    assert balance("meter", readings).holds is False
+
+
+def test_a_session_that_begins_is_seen_in_a_recording_and_what_is_no_text_is_passed_over(tmp_path: Path) -> None:
+    event = {"msg_type": "Var", "data": {"data": {"event": "SessionStarted", "uuid": "1"}}}
+    topic = "everest/modules/evse_1/impl/evse/var/session_event"
+    rest = [
+        json.dumps({"t": 5.2, "topic": topic, "payload": json.dumps(event)}) + "\n",
+        json.dumps({"t": 5.3, "topic": "any", "payload_base64": "//6A"}) + "\n",
+    ]
+    path = tmp_path / "x.jsonl"
+    path.write_text("".join(lines(charging(seconds=5)) + rest + lines([Sample(5.5, 15.0, 11000.0)])))
+    assert [result.readings for result in check(read(path))] == [11, 1]
+
+
 @pytest.mark.parametrize(("grown", "stretches_found"), [(2.0, 2), (20.0, 1)])
 def test_a_station_that_was_off_begins_a_new_stretch_with_what_was_on_its_way(
     grown: float, stretches_found: int
