@@ -142,6 +142,7 @@ def documented_commands() -> list[str]:
 
 
 async def test_a_fresh_clone_obeys_every_documented_command(tmp_path: Path) -> None:
+    """An empty pipe, not the null device: a station at a CSMS of one's own would stay as a service."""
     project, home = clone(tmp_path / "project"), tmp_path / "home"
     home.mkdir()
     commands = documented_commands()
@@ -150,11 +151,11 @@ async def test_a_fresh_clone_obeys_every_documented_command(tmp_path: Path) -> N
         for command in commands:
             theirs = command.replace("ws://127.0.0.1:9000/", csms.url)
             process = await asyncio.create_subprocess_shell(
-                theirs, cwd=project, stdin=asyncio.subprocess.DEVNULL,
+                theirs, cwd=project, stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
                 env={**environment(home), "PATH": f"{project}/.venv/bin:{os.environ['PATH']}"},
             )  # fmt: skip
-            output, _ = await process.communicate()
+            output, _ = await process.communicate(b"")
             assert process.returncode == 0, f"{theirs}\n{output.decode()}"
             if "make run" in command:
                 assert b"the session is over: transaction" in output
