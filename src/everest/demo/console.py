@@ -14,6 +14,11 @@ from everest.demo.story import Line
 STYLES = {"OCPP": "cyan", "card": "yellow", "car": "green", "story": "bold"}
 
 
+def visible(text: str) -> str:
+    """The text in one line: whoever names a card, or answers as a central system, does not write on this terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 class Narrator:
     """Prints lines with the time of day. On a terminal with colours, in a pipe as plain text of the same columns."""
 
@@ -27,7 +32,7 @@ class Narrator:
         text.append(f"{time}  ", style="dim")
         text.append(f"{line.who:<8}", style=style or "magenta")
         text.append(f"{line.arrow:<3}", style="bold")
-        text.append(line.text, style=style)
+        text.append(visible(line.text), style=style)
         self._print(text)
 
     def say(self, text: str) -> None:
