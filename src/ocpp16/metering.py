@@ -146,13 +146,15 @@ class Metering:
             self._aligned.stop()
 
     async def _sample_periodically(self, transaction: Transaction, interval: int, timer: Timer) -> None:
+        """Until the timer is stopped. While the end is being stored nothing is sampled: it would belong to nobody."""
         loop = asyncio.get_running_loop()
         due = loop.time()
-        while transaction.active:
+        while True:
             due = max(due + interval, loop.time())
             await timer.wait(due - loop.time())
-            wanted = self._context.configuration[keys.MeterValuesSampledData]
-            await self._send(transaction.connector, wanted, ReadingContext.Sample_Periodic)
+            if transaction.active:
+                wanted = self._context.configuration[keys.MeterValuesSampledData]
+                await self._send(transaction.connector, wanted, ReadingContext.Sample_Periodic)
 
     async def _sample_aligned(self, interval: int) -> None:
         while True:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
 
 from ocpp16.metering import next_boundary
+from ocpp16.store.memory import MemoryStore
 from tests.support.ocpp16_station import Station, settled
 
 pytestmark = pytest.mark.looptime
@@ -32,6 +34,25 @@ async def test_samples_come_every_interval_of_a_transaction_and_end_with_it() ->
     values = first["meterValue"][0]["sampledValue"]
     assert [v["measurand"] for v in values] == ["Energy.Active.Import.Register", "Power.Active.Import"]
     assert {v["context"] for v in values} == {"Sample.Periodic"}
+
+
+class SlowStore(MemoryStore):
+    """Takes its time to read the samples of a transaction, as a disk does."""
+
+    async def samples(self, session_id: str) -> list[bytes]:
+        await asyncio.sleep(2.0)
+        return await super().samples(session_id)
+
+
+async def test_a_sample_that_is_due_while_the_end_is_being_stored_is_left_out() -> None:
+    async with Station(store=SlowStore(), MeterValueSampleInterval=10) as station:
+        await station.boot()
+        await station.begin()
+        await station.read_meter(1000)
+        await settled(9)
+        await station.end()
+        await settled(30)
+    assert [g.action for g in station.csms.got if g.action in ("MeterValues", "StopTransaction")] == ["StopTransaction"]
 
 
 async def test_the_time_stamp_is_that_of_the_meter() -> None:
