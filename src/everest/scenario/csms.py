@@ -120,6 +120,8 @@ class CentralSystem:
             self._say(line, [4, message_id, "NotImplemented", f"{action} is not known here", {}])
         elif isinstance(answer, dict) and "error" in answer:
             self._say(line, [4, message_id, str(answer["error"]), "", {}])
+        elif isinstance(answer, dict) and "raw" in answer:
+            self._say(line, [3, message_id, answer["raw"]])
         else:
             self._say(line, [3, message_id, answer])
 
@@ -131,7 +133,8 @@ class CentralSystem:
             told = told.pop(0) if told else None
         if told is None:
             return ordinary
-        return told if "error" in told or ordinary is None else {**ordinary, **told}
+        alone = "error" in told or "raw" in told or ordinary is None
+        return told if alone else {**(ordinary or {}), **told}
 
     def _on_BootNotification(self, _payload: dict[str, Any]) -> dict[str, Any]:
         return {"currentTime": self._time(), "interval": 300, "status": "Accepted"}

@@ -6,13 +6,14 @@ step on, and waits. A message fulfils one expectation only. What it says when th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from typing import Any
 
 from everest.scenario.csms import CentralSystem, Frame
 from everest.scenario.files import Files
 from everest.scenario.matching import difference, seconds
+from everest.scenario.schemas import answered
 from everest.scenario.unmet import Unmet, beside, missing, shown, stamp
 from everest.scenario.watch import Heard, Watch
 
@@ -60,7 +61,7 @@ class Expectations:
         fits = options.get("with", {})
         match kind:
             case "expect":
-                return await self._call(value, fits, within)
+                return await self._call(value, fits, within, options.get("save", {}).values())
             case "none":
                 length = seconds(options.get("for", NONE_S)) or 0.0
                 return await self._none([value] if isinstance(value, str) else value, fits, length)
@@ -91,12 +92,32 @@ class Expectations:
                 return frame
         return None
 
-    async def _call(self, action: str, fits: Fields, within: float) -> Any:
+    async def _call(self, action: str, fits: Fields, within: float, saved: Iterable[Any]) -> Any:
+        """With the fields of the central system's answer, if one is saved that only the answer has."""
         frame = await self._watch.until(lambda: self._first([action], fits), within)
         if frame is None:
             raise self._missing(action, fits, within)
         self._used.add(id(frame))
+        if any(answered(action, str(path)) for path in saved):
+            return {**await self._answer(frame, within), **frame.payload}
         return frame.payload
+
+    async def _answer(self, call: Frame, within: float) -> Fields:
+        """The CALLRESULT of the central system to this CALL. Raises Unmet."""
+
+        def look() -> Frame | None:
+            frames = self._csms.frames
+            return next(
+                (f for f in frames if not f.sent and f.message[0] != 2 and f.message[1] == call.message[1]), None
+            )
+
+        answer = await self._watch.until(look, within)
+        if answer is None:
+            raise Unmet(f"{call.action} was not answered by the central system within {within:g} s")
+        if answer.message[0] == 4 or not isinstance(answer.message[2], dict):
+            raise Unmet(f"{call.action} was answered by the central system with {shown(answer.message[2])}")
+        result: Fields = answer.message[2]
+        return result
 
     def _missing(self, action: str, fits: Fields, within: float, after: str = "") -> Unmet:
         return missing(action, fits, within, list(self.calls()), self._used, self._began, after)

@@ -16,6 +16,9 @@ from typing import Any
 MISSING = object()
 
 COMPARISON = re.compile(r"(>=|<=|>|<|!=)\s*(.+)")
+WRONG_SIGN = re.compile(r"(=>|=<|==|<>|=!|≥|≤|=)\s*(.+)")
+"""What people write for a comparison that is none."""
+MEANT = {"=>": ">=", "=<": "<=", "<>": "!=", "=!": "!=", "≥": ">=", "≤": "<="}
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
     "<=": operator.le,
@@ -68,7 +71,7 @@ def is_plain(expected: Any) -> bool:
     """A text that only its equal fits: no `*`, comparison, regular expression or placeholder."""
     if not isinstance(expected, str) or expected in ("*", "absent") or expected.startswith("$"):
         return False
-    return COMPARISON.fullmatch(expected) is None and _pattern(expected) is None
+    return COMPARISON.fullmatch(expected) is None and pattern(expected) is None
 
 
 def bad_patterns(expected: Any) -> Iterator[str]:
@@ -76,11 +79,21 @@ def bad_patterns(expected: Any) -> Iterator[str]:
     if isinstance(expected, dict | list):
         for item in expected.values() if isinstance(expected, dict) else expected:
             yield from bad_patterns(item)
-    elif isinstance(expected, str) and (pattern := _pattern(expected)) is not None:
+    elif isinstance(expected, str) and (found := pattern(expected)) is not None:
         try:
-            re.compile(pattern)
+            re.compile(found)
         except re.error as error:
             yield f"{expected} is no regular expression: {error}"
+
+
+def wrong_signs(expected: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+    """Where an expectation has a comparison that does not exist: path, text, and what was meant."""
+    if isinstance(expected, dict | list):
+        for key, item in expected.items() if isinstance(expected, dict) else enumerate(expected):
+            yield from wrong_signs(item, (*path, key))
+    elif isinstance(expected, str) and (found := WRONG_SIGN.fullmatch(expected)) is not None:
+        meant = MEANT.get(found[1])
+        yield path, expected, f"{meant} {found[2]}" if meant else found[2]
 
 
 def placeholders(value: Any) -> Iterator[str]:
@@ -95,8 +108,8 @@ def placeholders(value: Any) -> Iterator[str]:
             yield found[1]
 
 
-def _pattern(expected: str) -> str | None:
-    """What stands between slashes."""
+def pattern(expected: str) -> str | None:
+    """What stands between the slashes of a regular expression; None for any other text."""
     return expected[1:-1] if len(expected) > 2 and expected.startswith("/") and expected.endswith("/") else None
 
 
@@ -129,8 +142,8 @@ def _special(expected: str, actual: Any) -> bool | None:
         return actual is not MISSING
     if (found := COMPARISON.fullmatch(expected)) is not None:
         return actual is not MISSING and _compare(found[1], found[2], actual)
-    if (pattern := _pattern(expected)) is not None:
-        return isinstance(actual, str) and re.search(pattern, actual) is not None
+    if (text := pattern(expected)) is not None:
+        return isinstance(actual, str) and re.search(text, actual) is not None
     return None
 
 

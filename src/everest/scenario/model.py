@@ -1,16 +1,25 @@
 """A scenario as values: what a file says, checked, and what became of it. Pure.
 
-Lives here: `Scenario`, `Station`, `Csms`, `Step`; `Verdict`, `Outcome`. Reading is in reading.py, playing in player.py.
+Lives here: `Scenario`, `Station`, `Csms`, `Step`; `Mistake`; `Verdict`, `Outcome`.
+Reading is in reading.py, playing in player.py.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 LONG = 150
 """Longest title of a step."""
+
+
+class Mistake(NamedTuple):
+    """What is wrong in a file. `place` is the path below the step, or below the key of the head."""
+
+    place: tuple[str | int, ...]
+    text: str
+    fix: str
 
 
 @dataclass(frozen=True)

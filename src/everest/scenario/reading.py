@@ -16,9 +16,8 @@ from everest.manager.errors import ConfigError
 from everest.manager.problems import Findings, Problem, one_of
 from everest.scenario import matching, steps, vocabulary
 from everest.scenario.csms import NETWORKS
-from everest.scenario.model import Csms, Scenario, Station, Step
+from everest.scenario.model import Csms, Mistake, Scenario, Station, Step
 from everest.scenario.stack import Names
-from everest.scenario.vocabulary import Mistake
 
 Place = tuple[str | int, ...]
 

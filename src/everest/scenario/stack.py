@@ -18,8 +18,7 @@ from everest.manager.model import MODULE_SCOPE, Stack
 from everest.manager.parameters import with_parameter
 from everest.manager.problems import one_of
 from everest.runtime.yaml_file import load
-from everest.scenario.model import Scenario
-from everest.scenario.vocabulary import Mistake
+from everest.scenario.model import Mistake, Scenario
 
 OCPP_CONFIG = "ocpp-scenario.json"
 

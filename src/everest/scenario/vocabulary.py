@@ -1,167 +1,235 @@
-"""The words of OCPP 1.6 and its security whitepaper that a scenario file may misspell: actions, fields, values. Pure.
+"""The words that a scenario file may misspell: actions, fields and values of OCPP 1.6 and its security whitepaper,
+what the simulated car does and which errors it takes. Pure, but for the schemas that are read.
 
-Lives here: the tables, and `mistakes`, which holds a step against them. A field that has a table of values is an
-enumeration of OCPP. What the station's bus calls its things is in names.py.
-May not be imported here: ocpp16 (the judge has words of its own).
+Lives here: the tables, and `mistakes`, which holds a step against them. What fields and values OCPP has is in
+schemas.py; what the station's bus calls its things is in stack.py.
+May not be imported here: ocpp16 (the judge has words of its own), any module.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from everest.manager.problems import one_of
-from everest.scenario.matching import is_plain
+from everest.scenario import matching, schemas
+from everest.scenario.model import Mistake
+from everest.scenario.schemas import Place, Schema
+from everest.scenario.steps import CAR_WORDS
 
-Values = frozenset[str]
-ANY: Values = frozenset()
 
-
-def _words(text: str) -> Values:
+def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-STATUS = _words(
-    "Available Preparing Charging SuspendedEV SuspendedEVSE Finishing Reserved Unavailable Faulted",
+STATION = _words(
+    "Authorize BootNotification DataTransfer DiagnosticsStatusNotification FirmwareStatusNotification Heartbeat "
+    "LogStatusNotification MeterValues SecurityEventNotification SignCertificate SignedFirmwareStatusNotification "
+    "StartTransaction StatusNotification StopTransaction"
 )
-ERROR_CODE = _words(
-    "ConnectorLockFailure EVCommunicationError GroundFailure HighTemperature InternalError LocalListConflict NoError "
-    "OtherError OverCurrentFailure OverVoltage PowerMeterFailure PowerSwitchFailure ReaderFailure ResetFailure "
-    "UnderVoltage WeakSignal"
+"""CALLs of a station."""
+
+CSMS = _words(
+    "CancelReservation CertificateSigned ChangeAvailability ChangeConfiguration ClearCache ClearChargingProfile "
+    "DataTransfer DeleteCertificate ExtendedTriggerMessage GetCompositeSchedule GetConfiguration GetDiagnostics "
+    "GetInstalledCertificateIds GetLocalListVersion GetLog InstallCertificate RemoteStartTransaction "
+    "RemoteStopTransaction ReserveNow Reset SendLocalList SetChargingProfile SignedUpdateFirmware TriggerMessage "
+    "UnlockConnector UpdateFirmware"
 )
-REASON = _words(
-    "DeAuthorized EmergencyStop EVDisconnected HardReset Local Other PowerLoss Reboot Remote SoftReset UnlockCommand"
-)
-FIRMWARE = _words("Downloaded DownloadFailed Downloading Idle InstallationFailed Installing Installed")
-SIGNED_FIRMWARE = FIRMWARE | _words(
-    "DownloadScheduled DownloadPaused InstallRebooting InstallScheduled InstallVerificationFailed InvalidSignature "
-    "SignatureVerified"
-)
-DIAGNOSTICS = _words("Idle Uploaded UploadFailed Uploading")
-LOG = _words("BadMessage Idle NotSupportedOperation PermissionDenied Uploaded UploadFailure Uploading")
-TAG_STATUS = _words("Accepted Blocked Expired Invalid ConcurrentTx")
+"""CALLs of a central system."""
 
-
-def _fields(text: str, **enumerations: Values) -> dict[str, Values]:
-    return {**dict.fromkeys(text.split(), ANY), **enumerations}
-
-
-STATION: dict[str, Mapping[str, Values]] = {
-    "Authorize": _fields("idTag"),
-    "BootNotification": _fields(
-        "chargeBoxSerialNumber chargePointModel chargePointSerialNumber chargePointVendor firmwareVersion iccid imsi "
-        "meterSerialNumber meterType"
-    ),
-    "DataTransfer": _fields("vendorId messageId data"),
-    "DiagnosticsStatusNotification": _fields("", status=DIAGNOSTICS),
-    "FirmwareStatusNotification": _fields("", status=FIRMWARE),
-    "Heartbeat": {},
-    "LogStatusNotification": _fields("requestId", status=LOG),
-    "MeterValues": _fields("connectorId transactionId meterValue"),
-    "SecurityEventNotification": _fields("type timestamp techInfo"),
-    "SignCertificate": _fields("csr"),
-    "SignedFirmwareStatusNotification": _fields("requestId", status=SIGNED_FIRMWARE),
-    "StartTransaction": _fields("connectorId idTag meterStart reservationId timestamp"),
-    "StatusNotification": _fields(
-        "connectorId info timestamp vendorId vendorErrorCode", status=STATUS, errorCode=ERROR_CODE
-    ),
-    "StopTransaction": _fields("idTag meterStop timestamp transactionId transactionData", reason=REASON),
+CAR_COMMANDS: dict[str, tuple[int, ...]] = {
+    "sleep": (1,),
+    "iec_wait_pwr_ready": (0,),
+    "iso_wait_pwm_is_running": (0,),
+    "draw_power_regulated": (2,),
+    "draw_power_fixed": (2,),
+    "iso_draw_power_regulated": (2,),
+    "pause": (0,),
+    "unplug": (0,),
+    "error_e": (0,),
+    "diode_fail": (0,),
+    "rcd_current": (1,),
+    "wait_for_real_plugin": (0,),
+    "plugin": (0,),
+    "set_soc": (1,),
+    "need_ventilation": (0,),
+    "iso_wait_slac_matched": (0,),
+    "iso_start_v2g_session": (1, 2, 3, 4),
+    "iso_wait_pwr_ready": (0,),
+    "iso_dc_power_on": (0,),
+    "iso_stop_charging": (0,),
+    "iso_wait_for_stop": (1,),
+    "iso_wait_v2g_session_stopped": (0,),
+    "iso_pause_charging": (0,),
+    "iso_wait_for_resume": (0,),
+    "iso_start_bcb_toggle": (1,),
 }
-"""CALLs of a station -> their fields."""
+"""The car's command language (station 3.3): name -> how many arguments it takes."""
 
-CSMS: dict[str, Mapping[str, Values]] = {
-    "CancelReservation": _fields("reservationId"),
-    "CertificateSigned": _fields("certificateChain"),
-    "ChangeAvailability": _fields("connectorId", type=_words("Inoperative Operative")),
-    "ChangeConfiguration": _fields("key value"),
-    "ClearCache": {},
-    "ClearChargingProfile": _fields("id connectorId chargingProfilePurpose stackLevel"),
-    "DataTransfer": _fields("vendorId messageId data"),
-    "DeleteCertificate": _fields("certificateHashData"),
-    "ExtendedTriggerMessage": _fields("requestedMessage connectorId"),
-    "GetCompositeSchedule": _fields("connectorId duration", chargingRateUnit=_words("A W")),
-    "GetConfiguration": _fields("key"),
-    "GetDiagnostics": _fields("location startTime stopTime retries retryInterval"),
-    "GetInstalledCertificateIds": _fields("certificateType"),
-    "GetLocalListVersion": {},
-    "GetLog": _fields("log requestId retries retryInterval", logType=_words("DiagnosticsLog SecurityLog")),
-    "InstallCertificate": _fields("certificateType certificate"),
-    "RemoteStartTransaction": _fields("connectorId idTag chargingProfile"),
-    "RemoteStopTransaction": _fields("transactionId"),
-    "ReserveNow": _fields("connectorId expiryDate idTag parentIdTag reservationId"),
-    "Reset": _fields("", type=_words("Hard Soft")),
-    "SendLocalList": _fields("listVersion localAuthorizationList", updateType=_words("Differential Full")),
-    "SetChargingProfile": _fields("connectorId csChargingProfiles"),
-    "SignedUpdateFirmware": _fields("retries retryInterval requestId firmware"),
-    "TriggerMessage": _fields("requestedMessage connectorId"),
-    "UnlockConnector": _fields("connectorId"),
-    "UpdateFirmware": _fields("location retries retrieveDate retryInterval"),
-}
-"""CALLs of a central system -> their fields."""
+FAULTS = _words(
+    "DiodeFault BrownOut EnergyManagement PermanentFault MREC2GroundFailure MREC3HighTemperature "
+    "MREC4OverCurrentFailure MREC5OverVoltage MREC6UnderVoltage MREC8EmergencyStop MREC10InvalidVehicleMode "
+    "MREC14PilotFault MREC15PowerLoss MREC17EVSEContactorFault MREC18CableOverTempDerate MREC19CableOverTempStop "
+    "MREC20PartialInsertion MREC23ProximityFault MREC24ConnectorVoltageHigh MREC25BrokenLatch MREC26CutCable "
+    "TiltDetected WaterIngressDetected EnclosureOpen "
+    "ac_rcd_MREC2GroundFailure ac_rcd_VendorError ac_rcd_Selftest ac_rcd_AC ac_rcd_DC "
+    "lock_ConnectorLockCapNotCharged lock_ConnectorLockUnexpectedOpen lock_ConnectorLockUnexpectedClose "
+    "lock_ConnectorLockFailedLock lock_ConnectorLockFailedUnlock lock_MREC1ConnectorLockFailure lock_VendorError "
+    "powermeter/CommunicationFault"
+)
+"""Errors that the simulated EVSE raises and clears when it is told (station 3.5)."""
 
-
-class Mistake(NamedTuple):
-    """`place` is the path below the step."""
-
-    place: tuple[str | int, ...]
-    text: str
-    fix: str
+UPLOAD: Schema = {"type": "object", "properties": {"name": {"type": "string"}, "size": {"type": "integer"}}}
+ERROR: Schema = {"type": "object", "properties": {"error": {"type": "string"}, "description": {"type": "string"}}}
+ANYTHING: Schema = {"type": "object", "properties": {}}
 
 
 def mistakes(kind: str, value: Any, options: Mapping[str, Any]) -> Iterator[Mistake]:
-    """What of a step is no word of OCPP. A `csms` step that awaits an error may say anything."""
+    """What of a step is no word of OCPP or of the car. A `csms` step that awaits an error may say anything."""
+    fields = options.get("with", {})
     match kind:
-        case "expect" | "none":
-            fits = options.get("with", {})
+        case "expect":
+            yield from _call(value, fields, (kind,), ("with",))
+            yield from _saves(options, value, schemas.request(value), schemas.response(value))
+        case "none":
             for action in [value] if isinstance(value, str) else value:
-                yield from _call(STATION, action, fits, (kind,), ("with",))
+                yield from _call(action, fields, (kind,), ("with",))
         case "order":
             for number, item in enumerate(value):
                 action, fits = next(iter(item.items())) if isinstance(item, dict) else (item, {})
-                place = (kind, number)
-                yield from _call(STATION, action, fits, place, (*place, action))
+                yield from _call(action, fits, (kind, number), (kind, number, action))
+        case "rising":
+            yield from _rising(value, fields)
+        case "upload":
+            yield from schemas.fits(UPLOAD, fields, ("with",), "an upload")
+            yield from _saves(options, "an upload", UPLOAD)
         case "csms":
-            expected = options.get("answer")
-            if not (isinstance(expected, dict) and "error" in expected):
-                yield from _call(CSMS, value, options.get("payload", {}), (kind,), ("payload",))
+            yield from _csms(value, options)
+        case _:
+            yield from _said(kind, value, options)
+    for key in ("with", "answer", "result") if kind != "order" else ():
+        yield from _signs(options.get(key), (key,))
+    yield from _signs(value, (kind,)) if kind == "order" else ()
+
+
+def _said(kind: str, value: Any, options: Mapping[str, Any]) -> Iterator[Mistake]:
+    """What a step tells the station or the central system."""
+    match kind:
+        case "car":
+            yield from _car(value, (kind,)) if value not in CAR_WORDS else ()
+            yield from _car(options["commands"], ("commands",)) if "commands" in options else ()
+        case "fault" | "clear":
+            if matching.is_plain(value) and value not in FAULTS:
+                yield Mistake((kind,), f'the simulated EVSE has no error "{value}"', one_of(FAULTS, value))
         case "answers":
             yield from answers(value, (kind,))
         case "tags":
             yield from tags(value, (kind,))
 
 
-def _call(
-    table: Mapping[str, Mapping[str, Values]],
-    action: str,
-    fits: Mapping[str, Any],
-    place: tuple[str | int, ...],
-    below: tuple[str | int, ...],
-) -> Iterator[Mistake]:
-    fields = table.get(action)
-    if fields is None:
-        who = "station" if table is STATION else "central system"
-        yield Mistake(place, f'"{action}" is no message of a {who}', one_of(table, action))
+def _signs(expected: Any, place: Place) -> Iterator[Mistake]:
+    for path, text, meant in matching.wrong_signs(expected):
+        yield Mistake((*place, *path), f"{text!r} is no comparison", f'did you mean "{meant}"?')
+
+
+# --- OCPP ----------------------------------------------------------------------------------------------------------
+
+
+def _call(action: str, fields: Mapping[str, Any], place: Place, below: Place) -> Iterator[Mistake]:
+    """A CALL of the station that is expected."""
+    schema = schemas.request(action) if action in STATION else None
+    if schema is None:
+        yield Mistake(place, f'"{action}" is no message of a station', one_of(STATION, action))
+    else:
+        yield from schemas.fits(schema, fields, below, action)
+
+
+def _saves(options: Mapping[str, Any], name: str, *allowed: Schema | None) -> Iterator[Mistake]:
+    """Every field that is saved can be there."""
+    for saved, path in options.get("save", {}).items() if any(allowed) else ():
+        if not any(schemas.has(schema, str(path)) for schema in allowed):
+            known = [field for schema in allowed for field in schemas.properties(schema or {})]
+            yield Mistake(("save", saved), f'{name} has no field "{path}"', one_of(known, str(path)))
+
+
+def _rising(measurand: str, fields: Mapping[str, Any]) -> Iterator[Mistake]:
+    schema = schemas.request("MeterValues") or ANYTHING
+    yield from schemas.fits(schema, fields, ("with",), "MeterValues")
+    sample = schema["properties"]["meterValue"]["items"]["properties"]["sampledValue"]["items"]
+    known = sample["properties"]["measurand"]["enum"]
+    if matching.is_plain(measurand) and measurand not in known:
+        yield Mistake(("rising",), f'"{measurand}" is no measurand', one_of(known, measurand))
+
+
+def _csms(action: str, options: Mapping[str, Any]) -> Iterator[Mistake]:
+    """A CALL of the central system and its answer."""
+    expected = options.get("answer", {})
+    if isinstance(expected, dict) and "error" in expected:
+        yield from schemas.fits(ERROR, expected, ("answer",), "a CALLERROR")
+        yield from _saves(options, "a CALLERROR", ERROR)
         return
-    for name, value in fits.items():
-        if name not in fields:
-            yield Mistake((*below, name), f'{action} has no field "{name}"', one_of(fields, name))
-        elif fields[name] and is_plain(value) and value not in fields[name]:
-            yield Mistake((*below, name), f"{name} is never {value!r}", one_of(fields[name], str(value)))
+    call, answer = schemas.request(action), schemas.response(action)
+    if action not in CSMS or call is None or answer is None:
+        yield Mistake(("csms",), f'"{action}" is no message of a central system', one_of(CSMS, action))
+        return
+    yield from schemas.sent(call, options.get("payload", {}), ("payload",), action)
+    name = f"the answer to {action}"
+    if isinstance(expected, dict):
+        yield from schemas.fits(answer, expected, ("answer",), name)
+    else:
+        below = schemas.fits(answer, {"status": expected}, ("answer",), name)
+        yield from (Mistake(("answer",), wrong.text, wrong.fix) for wrong in below)
+    yield from _saves(options, name, answer)
 
 
-def answers(told: Mapping[str, Any], place: tuple[str | int, ...]) -> Iterator[Mistake]:
-    """`answers` of the head or of a step."""
+def answers(told: Mapping[str, Any], place: Place) -> Iterator[Mistake]:
+    """`answers` of the head or of a step. Fields that are not told are the ordinary ones."""
     for action, answer in told.items():
-        row = answer if isinstance(answer, list) else [answer]
-        if action not in STATION:
+        schema = schemas.response(action) if action in STATION else None
+        if schema is None:
             yield Mistake((*place, action), f'"{action}" is no message of a station', one_of(STATION, action))
-        elif not all(isinstance(item, dict) for item in row):
-            yield Mistake((*place, action), f"cannot be {answer!r}", "write `{field: value}`, or a list of those")
+            continue
+        for number, item in enumerate(answer if isinstance(answer, list) else [answer]):
+            here = (*place, action, number) if isinstance(answer, list) else (*place, action)
+            yield from _answer(schema, item, here, action)
 
 
-def tags(told: Mapping[str, Any], place: tuple[str | int, ...]) -> Iterator[Mistake]:
+def _answer(schema: Schema, item: Any, place: Place, action: str) -> Iterator[Mistake]:
+    """`{error: ...}` and `{raw: ...}` may say what OCPP does not know."""
+    if not isinstance(item, dict):
+        yield Mistake(place, f"cannot be {item!r}", "write `{field: value}`, or a list of those")
+    elif not ({"error", "raw"} & item.keys()):
+        yield from schemas.sent(schema, item, place, f"the answer to {action}", whole=False)
+    elif len(item) > 1:
+        yield Mistake(place, f"cannot be {item!r}", "write `{error: ...}` or `{raw: {...}}` alone")
+
+
+def tags(told: Mapping[str, Any], place: Place) -> Iterator[Mistake]:
     """`tags` of the head or of a step."""
-    for tag, known in told.items():
-        status = known.get("status") if isinstance(known, dict) else known
-        if status not in TAG_STATUS:
-            yield Mistake((*place, tag), f"cannot be {known!r}", f"write a status: {', '.join(sorted(TAG_STATUS))}")
+    info = schemas.properties(schemas.response("Authorize") or ANYTHING)["idTagInfo"]
+    known = info["properties"]["status"]["enum"]
+    for tag, status in told.items():
+        if isinstance(status, dict):
+            yield from schemas.sent(info, status, (*place, tag), f'the tag "{tag}"')
+        elif not (isinstance(status, str) and (status.startswith("$") or status in known)):
+            yield Mistake((*place, tag), f"cannot be {status!r}", f"write a status: {', '.join(sorted(known))}")
+
+
+# --- the car -------------------------------------------------------------------------------------------------------
+
+
+def _car(text: str, place: Place) -> Iterator[Mistake]:
+    """Commands between `;`, arguments behind single blanks or commas, as the car reads them (station 3.3)."""
+    if text.startswith("$"):
+        return
+    commands = text.lower().replace("\r\n", ";").replace("\n", ";").split(";")
+    for command in commands[:-1] if len(commands) > 1 and not commands[-1] else commands:
+        name, *arguments = command.replace(",", " ").split(" ")
+        if name not in CAR_COMMANDS:
+            said = f'there is no car command "{name}"' if name else f"there is an empty command in {text!r}"
+            fix = one_of({*CAR_COMMANDS, *CAR_WORDS}, name) if name else "write one command between two `;`, no blank"
+            yield Mistake(place, said, fix)
+        elif len(arguments) not in (counts := CAR_COMMANDS[name]):
+            takes = " or ".join(map(str, counts))
+            yield Mistake(place, f"{name} has {len(arguments)} arguments", f"write {takes}, for example `sleep 1`")

@@ -152,8 +152,8 @@ def test_a_car_may_do_other_commands(tmp_path: Path) -> None:
 
 
 def test_a_failure_tells_what_the_station_logged(tmp_path: Path) -> None:
-    outcome = played(tmp_path, "  - {car: fly away}\n")
-    assert "unknown command 'fly'" in " ".join(outcome.verdicts[0].details)
+    outcome = played(tmp_path, "  - {choose: {what: [fly away]}}\n  - {car: $what}\n")
+    assert "unknown command 'fly'" in " ".join(outcome.verdicts[1].details)
 
 
 def test_a_station_that_does_not_start_tells_why(tmp_path: Path) -> None:
@@ -233,3 +233,40 @@ def test_a_command_that_gives_something_else_or_fails_is_told(tmp_path: Path) ->
     nobody = "  - {call: ocpp/data_transfer/data_transfer, arguments: {request: {vendor_id: X}}, within: 1 ms}\n"
     late = "  - {network: hang}\n" + nobody
     assert problem(played(tmp_path, late)) == "ocpp/data_transfer/data_transfer was not answered within 0.001 s"
+
+
+def test_an_expectation_saves_what_only_the_answer_of_the_central_system_has(tmp_path: Path) -> None:
+    steps = """\
+  - {network: {late: 3 s}}
+  - {car: plug}
+  - {card: ME}
+  - {expect: StartTransaction, save: {tx: transactionId, card: idTag, status: idTagInfo.status}}
+  - {network: online}
+  - {car: unplug}
+  - {expect: StopTransaction, with: {transactionId: $tx, idTag: absent}}
+  - {card: $card}
+  - {expect: Authorize, with: {idTag: ME}}
+"""
+    assert_passed(played(tmp_path, steps))
+
+
+def test_an_answer_that_does_not_come_cannot_be_saved(tmp_path: Path) -> None:
+    refused = "csms: {answers: {StartTransaction: {error: InternalError}}}\n"
+    step = "  - {expect: StartTransaction, save: {tx: transactionId}}\n"
+    told = played(tmp_path, "  - {car: plug}\n  - {card: ME}\n" + step, refused)
+    assert problem(told) == 'StartTransaction was answered by the central system with "InternalError"'
+    steps = """\
+  - {car: plug}
+  - {expect: StatusNotification, with: {status: Preparing}}
+  - {network: hang}
+  - {card: ME}
+  - {expect: Authorize, save: {said: idTagInfo.status}}
+"""
+    assert problem(played(tmp_path, steps)) == "Authorize was not answered by the central system within 30 s"
+
+
+def test_a_raw_answer_is_sent_as_it_is(tmp_path: Path) -> None:
+    frames: list[Frame] = []
+    head = "csms: {answers: {BootNotification: [{raw: {error: 5}}]}}\n"
+    assert_passed(played(tmp_path, "  - {expect: BootNotification}\n  - {wait: 1 s}\n", head, frames=frames))
+    assert next(frame.message[2] for frame in frames if not frame.sent) == {"error": 5}
