@@ -1,4 +1,9 @@
-"""Holds events back until the charge point has started, then lets them through in order (libocpp 9.2)."""
+"""Holds what the EVSEs and the system tell until the charge point has started, and drops it while that is stopped
+(libocpp 9.2); one after the other, in the order of its arrival.
+
+Handlers of different topics run side by side. What an EVSE says by session events and by errors belongs together all
+the same: it goes through one gate, in the order in which it was said. May not be imported here: the core.
+"""
 
 from __future__ import annotations
 
@@ -10,31 +15,39 @@ Event = Callable[[], Awaitable[object]]
 
 
 class Gate:
-    """Closed: events wait. Open: they run at once. Shut: they are dropped, as while OCPP is stopped by command."""
+    """Closed: events wait. Open: they are carried out. Shut: they are dropped, as while OCPP is stopped by command."""
 
     def __init__(self) -> None:
         self._waiting: deque[Event] = deque()
-        self._open = False
+        self._open = asyncio.Event()
+        self._news = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._shut = False
-        self._draining = asyncio.Lock()
 
-    async def pass_through(self, event: Event) -> None:
-        """Run `event` now, keep it until `open`, or drop it."""
-        if self._shut:
-            return
-        if not self._open:
+    def pass_through(self, event: Event) -> None:
+        """Have `event` carried out after those before it, or drop it."""
+        if not self._shut:
             self._waiting.append(event)
-            return
-        await event()
+            self._idle.clear()
+            self._news.set()
 
     async def open(self) -> None:
-        """Run what has waited, in order, then let everything through. What comes meanwhile waits in line."""
-        async with self._draining:
-            while self._waiting:
-                await self._waiting[0]()
-                self._waiting.popleft()
-            self._open, self._shut = True, False
+        """Let everything through from now on; returns when what has waited has been carried out."""
+        self._shut = False
+        self._open.set()
+        await self._idle.wait()
 
     def shut(self) -> None:
         """Drop everything from now on."""
         self._shut = True
+
+    async def run(self) -> None:
+        """Carry events out, for ever. An error of one goes on to the caller."""
+        while True:
+            await self._open.wait()
+            await self._news.wait()
+            self._news.clear()
+            while self._waiting:
+                await self._waiting.popleft()()
+            self._idle.set()

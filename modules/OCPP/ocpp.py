@@ -92,7 +92,9 @@ class OCPP(Module):
         self._configuration: Configuration
         self._connectors: ConnectorMap | None = None
         self._events: SessionEvents
-        self._gate = Gate()
+        self._gates = {evse_id: Gate() for evse_id in range(len(self.evse_managers) + 1)}
+        """By EVSE; 0: errors that belong to none."""
+        self._system_gate = Gate()
         self._starts = EvseStarts(range(1, len(self.evse_managers) + 1))
         self._resumed: set[str] = set()
         self._sessions = EvseSessions()
@@ -150,6 +152,8 @@ class OCPP(Module):
             self._subscribe_evse(evse_id, evse)
         self.system.on_log_status(self._log_status)
         self.system.on_firmware_update_status(self._firmware_update_status)
+        for number, gate in enumerate(self._every_gate):
+            self.spawn(gate.run(), name=f"gate {number}")
         if self.config["EnableExternalWebsocketControl"]:
             self.mqtt_subscribe("everest_api/ocpp/cmd/connect", self._connect)
             self.mqtt_subscribe("everest_api/ocpp/cmd/disconnect", self._disconnect)
@@ -227,8 +231,21 @@ class OCPP(Module):
         except Ocpp16Error as error:
             raise StartupError(str(error)) from error
         await self._restore_states(late)
-        await self._gate.open()
+        await self._open_gates()
         await self.core.connect_websocket()  # not before: what has happened meanwhile is not the state to tell first
+
+    async def _open_gates(self) -> None:
+        for gate in self._every_gate:
+            await gate.open()
+
+    @property
+    def _every_gate(self) -> list[Gate]:
+        return [*self._gates.values(), self._system_gate]
+
+    def _gate_of(self, error: Error) -> Gate:
+        """The gate of the EVSE that an error belongs to."""
+        mapping = error.origin.mapping
+        return self._gates.get(mapping.evse if mapping is not None else 0, self._gates[0])
 
     async def _map_connectors(self) -> None:
         evses = [await evse.get_evse() for evse in self.evse_managers]
@@ -329,7 +346,7 @@ class OCPP(Module):
         self._starts.sign_of_life(evse_id)
         if event.event is SessionEventEnum.SessionFinished:
             self._soc.pop(evse_id, None)
-        await self._gate.pass_through(lambda: self._events.handle(evse_id, event))
+        self._gates[evse_id].pass_through(lambda: self._events.handle(evse_id, event))
 
     async def _powermeter(self, evse_id: int, reading: Powermeter) -> None:
         self._latest[evse_id] = reading
@@ -389,25 +406,25 @@ class OCPP(Module):
             for connector in self._error_connectors(error):
                 await self.core.on_error(connector, info)
 
-        await self._gate.pass_through(tell)
+        self._gate_of(error).pass_through(tell)
 
     async def _error_cleared(self, error: Error) -> None:
         async def tell() -> None:
             for connector in self._error_connectors(error):
                 await self.core.on_error_cleared(connector, error.uuid)
 
-        await self._gate.pass_through(tell)
+        self._gate_of(error).pass_through(tell)
 
     async def _log_status(self, status: system.LogStatus) -> None:
         """What has no counterpart in OCPP is the core's business (DEPARTURE 50)."""
         name = status.log_status.value
-        await self._gate.pass_through(lambda: self.core.on_log_status_notification(status.request_id, name))
+        self._system_gate.pass_through(lambda: self.core.on_log_status_notification(status.request_id, name))
 
     async def _firmware_update_status(self, status: system.FirmwareUpdateStatus) -> None:
         metadata = status.firmware_update_metadata
         disable = metadata is None or metadata.disable_connectors_during_install is not False
         name = status.firmware_update_status.value
-        await self._gate.pass_through(
+        self._system_gate.pass_through(
             lambda: self.core.on_firmware_update_status_notification(status.request_id, name, disable)
         )
 
@@ -415,7 +432,8 @@ class OCPP(Module):
 
     async def stop_core(self) -> bool:
         """Stop the charge point; session events are dropped until it is restarted."""
-        self._gate.shut()
+        for gate in self._every_gate:
+            gate.shut()
         stopped = await self.core.stop()
         self.publish_connection(False)
         return stopped
@@ -426,7 +444,7 @@ class OCPP(Module):
     async def restart_by_command(self) -> bool:
         if self.charge_point is None or not await self.charge_point.restart():
             return False
-        await self._gate.open()
+        await self._open_gates()
         return True
 
     async def report_security_event(self, event: ocpp.SecurityEvent) -> None:
