@@ -115,6 +115,8 @@ class Availability:
         name = "enable_evse" if availability is _OPERATIVE else "disable_evse"
         carried_out = await self._context.callbacks.ask(name, connector, default=False)
         stays = not carried_out and availability is _INOPERATIVE
+        if stays:
+            self._context.log.warning("Connector %d stays in service: disable_evse was not carried out", connector)
         if stays and connector != 0 and self._statuses[connector].state is ChargePointStatus.Available:
             self._statuses.tell(connector)
 

@@ -97,7 +97,9 @@ async def test_a_preparing_connector_is_busy_and_changes_at_the_end_of_its_sessi
     assert station.csms.statuses(1) == ["Available", "Preparing", "Unavailable"], "no Available in between"
 
 
-async def test_a_connector_that_cannot_be_taken_out_of_service_is_available_after_its_session() -> None:
+async def test_a_connector_that_cannot_be_taken_out_of_service_is_available_after_its_session(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async with Station() as station:
         await station.boot()
         station.charge_point.register_disable_evse_callback(station._note("disable_evse", False))
@@ -106,6 +108,7 @@ async def test_a_connector_that_cannot_be_taken_out_of_service_is_available_afte
         await station.charge_point.on_session_stopped(1, "s")
         await settled()
     assert station.csms.statuses(1) == ["Available", "Preparing", "Available"]
+    assert "Connector 1 stays in service" in caplog.text
 
 
 async def test_a_newer_request_replaces_a_scheduled_one() -> None:
