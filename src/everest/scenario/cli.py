@@ -19,7 +19,7 @@ from everest.manager.problems import Problem
 from everest.scenario import reading, report
 from everest.scenario.csms import Frame
 from everest.scenario.model import Outcome, Scenario, Verdict
-from everest.scenario.run import check, play
+from everest.scenario.run import examine, play
 from everest.scenario.stack import OCPP_CONFIG
 from everest.trace.records import Trace, TraceError, save
 
@@ -57,9 +57,6 @@ def main(words: Sequence[str]) -> int:
         parser.error("--virtual is for modules in this process, not for --processes")
     scenarios = loaded(arguments.files)
     if arguments.check:
-        for scenario in scenarios:
-            with TemporaryDirectory(prefix="everest-scenario-") as scratch:
-                check(scenario, Path(scratch))
         say(f"nothing is wrong with {', '.join(scenario.file.name for scenario in scenarios)}")
         return 0
     with silence(not arguments.verbose):
@@ -78,11 +75,11 @@ def loaded(names: Sequence[str]) -> list[Scenario]:
     """Every file that is named, each once. Raises ManagerError; what is wrong with all files is told at once."""
     scenarios: list[Scenario] = []
     problems: list[Problem] = []
-    for file in dict.fromkeys(file for name in names for file in found(name)):
-        try:
-            scenarios.append(reading.load(file))
-        except ConfigError as error:
-            problems += error.problems
+    with TemporaryDirectory(prefix="everest-scenario-") as scratch:
+        for file in dict.fromkeys(file for name in names for file in found(name)):
+            scenario, wrong = examine(file, Path(scratch))
+            problems += wrong
+            scenarios += [scenario] if scenario is not None else []
     if problems:
         raise ConfigError(problems)
     return scenarios

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from everest.manager.documents import SourceFile
+from everest.manager.problems import Problem
+
 LONG = 150
 """Longest title of a step."""
 
@@ -81,6 +84,12 @@ class Scenario:
     station: Station
     csms: Csms
     steps: tuple[Step, ...]
+    source: SourceFile
+    """Where each key stands."""
+
+    def problem(self, mistake: Mistake) -> Problem:
+        """With file and line; `place` is the path from the top of the file."""
+        return self.source.problem(mistake.place, mistake.text, mistake.fix)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Reading scenario files: EVerest's YAML into `Scenario`, every mistake at once as `file:line: key: text; fix`.
 
-Lives here: `load`. Which steps there are is in steps.py, the words of OCPP in vocabulary.py; the names of the station
-are held against a scenario by `against`. A `repeat` is written out as the steps of its rounds.
+Lives here: `load`, and `look`, which gives what can be read of a file that is wrong, too. Which steps there are is in
+steps.py, the words of OCPP in vocabulary.py; the names of the station are held against a scenario by `hold`. A
+`repeat` is written out as the steps of its rounds.
 """
 
 from __future__ import annotations
@@ -52,64 +53,64 @@ GIVEN = frozenset({"files"})
 
 def load(path: Path) -> Scenario:
     """Read one file. Raises ConfigError with all that is wrong."""
-    findings = Findings()
-    source = read(path, findings)
-    scenario = _scenario(source, findings) if source is not None else None
+    scenario, findings = look(path)
     if findings.problems or scenario is None:
         raise ConfigError(findings.problems, findings.warnings)
     return scenario
 
 
+def look(path: Path) -> tuple[Scenario | None, Findings]:
+    """What can be read of a file, and all that is wrong with it; None where it is no mapping of YAML."""
+    findings = Findings()
+    source = read(path, findings)
+    return (None if source is None else _scenario(source, findings)), findings
+
+
 def against(scenario: Scenario, names: Names) -> None:
     """Hold the steps against the names of the station. Raises ConfigError."""
     findings = Findings()
-    for step in scenario.steps:
-        for place, text, fix in names.mistakes(step.kind, step.value, step.options):
-            key = f"{step.kind} {'.'.join(map(str, place[1:]))}".strip() if place[0] == step.kind else str(place[0])
-            findings.add(Problem(step.file, step.line, key, text, fix))
+    hold(scenario, names, findings)
     if findings.problems:
         raise ConfigError(findings.problems)
 
 
-def _scenario(source: SourceFile, findings: Findings) -> Scenario | None:
+def hold(scenario: Scenario, names: Names, findings: Findings) -> None:
+    """What steps name and the station has not."""
+    for step in scenario.steps:
+        for place, text, fix in names.mistakes(step.kind, step.value, step.options):
+            key = f"{step.kind} {'.'.join(map(str, place[1:]))}".strip() if place[0] == step.kind else str(place[0])
+            findings.add(Problem(step.file, step.line, key, text, fix))
+
+
+def _scenario(source: SourceFile, findings: Findings) -> Scenario:
+    """Every mistake goes into `findings`; what is wrong in the head has its default in the scenario."""
     data = source.data
     for warning in source.document.warnings:
         line, _, text = warning.removeprefix(f"{source.path}:").partition(": ")
-        findings.add(
-            Problem(
-                source.path,
-                int(line) if line.isdecimal() else None,
-                "",
-                text.replace("; the last counts", ""),
-                "write it once",
-            )
-        )
-    _check(source, findings, (), data, FILE, required=("scenario", "steps"))
-    for key, allowed in (("station", STATION), ("csms", CSMS)):
-        if isinstance(data.get(key), dict):
-            _check(source, findings, (key,), data[key], allowed)
-    if isinstance(data.get("csms"), dict):
-        _head(source, findings, data["csms"])
-    items = data.get("steps") if isinstance(data.get("steps"), list) else []
-    found = list(_steps(source, findings, ("steps",), items, ""))
+        number = int(line) if line.isdecimal() else None
+        findings.add(Problem(source.path, number, "", text.replace("; the last counts", ""), "write it once"))
+    head = _check(source, findings, (), data, FILE, required=("scenario", "steps"))
+    station = _check(source, findings, ("station",), head.get("station", {}), STATION)
+    csms = _check(source, findings, ("csms",), head.get("csms", {}), CSMS)
+    _head(source, findings, csms)
+    found = list(_steps(source, findings, ("steps",), head.get("steps", []), ""))
     _saved(findings, found)
-    if findings.problems:
-        return None
     return Scenario(
         file=source.path,
-        name=data["scenario"],
-        description=data.get("description", ""),
-        seed=data.get("seed", 1),
-        start=data.get("start", START),
-        station=Station(**data.get("station", {})),
-        csms=Csms(**data.get("csms", {})),
+        name=head.get("scenario", ""),
+        description=head.get("description", ""),
+        seed=head.get("seed", 1),
+        start=head.get("start", START),
+        station=Station(**station),
+        csms=Csms(**csms),
         steps=tuple(found),
+        source=source,
     )
 
 
 def _head(source: SourceFile, findings: Findings, csms: Mapping[str, Any]) -> None:
     for key, look in (("answers", vocabulary.answers), ("tags", vocabulary.tags)):
-        if isinstance(csms.get(key), dict):
+        if key in csms:
             _add(source, findings, ("csms",), look(csms[key], (key,)))
 
 
@@ -172,20 +173,24 @@ def _saved(findings: Findings, found: Iterable[Step]) -> None:
 def _check(
     source: SourceFile,
     findings: Findings,
-    place: tuple[str | int, ...],
+    place: Place,
     data: Mapping[str, Any],
     allowed: Mapping[str, steps.Check],
     required: Iterable[str] = (),
-) -> None:
-    """Known keys with fitting values, and the required ones."""
+) -> dict[str, Any]:
+    """Known keys with fitting values, and the required ones; those that are right."""
+    right = {}
     for key, value in data.items():
         if key not in allowed:
             findings.add(source.problem((*place, key), "is not known here", one_of(allowed, key)))
         elif fix := allowed[key](value):
             findings.add(source.problem((*place, key), f"cannot be {value!r}", fix))
+        else:
+            right[key] = value
     for key in required:
         if key not in data:
             findings.add(source.problem(place, f'"{key}" is missing', f"write `{key}: ...`"))
+    return right
 
 
 def _is_moment(value: Any) -> bool:

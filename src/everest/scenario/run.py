@@ -10,17 +10,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from everest.manager.errors import ManagerError
+from everest.manager.errors import ConfigError, ManagerError
 from everest.manager.model import Stack
+from everest.manager.problems import Problem
 from everest.scenario import file_server, files, reading, server
 from everest.scenario.bus import BrokerBus, Bus, MemoryBus, mosquitto, recorded
 from everest.scenario.chance import Chance
 from everest.scenario.clock import LoopClock, wall_clock
 from everest.scenario.csms import CentralSystem, Frame, MemoryDialer
 from everest.scenario.files import Files
-from everest.scenario.model import Outcome, Scenario, Verdict
+from everest.scenario.model import Mistake, Outcome, Scenario, Verdict
 from everest.scenario.player import Player, World
-from everest.scenario.stack import Names, configured
+from everest.scenario.stack import Names, changed, configured
 from everest.scenario.station import Attaching, Station, StationLog, Surroundings
 from everest.scenario.watch import Watch
 from everest.trace.jump_loop import JumpLoop
@@ -42,9 +43,23 @@ class Addresses(NamedTuple):
     files: str
 
 
-def check(scenario: Scenario, folder: Path) -> None:
-    """Hold a scenario against the stack that it wants, and play nothing. Raises ManagerError."""
-    reading.against(scenario, Names.of(configured(scenario, folder, NOWHERE)))
+def examine(file: Path, folder: Path) -> tuple[Scenario | None, list[Problem]]:
+    """Read a file and hold it against the stack that it wants: all that is wrong, at once. `folder` is for scratch."""
+    scenario, findings = reading.look(file)
+    if scenario is None:
+        return None, findings.problems
+    try:
+        stack, mistakes = changed(scenario, folder, NOWHERE)
+    except ConfigError as error:
+        return scenario, [*findings.problems, *error.problems]
+    except ManagerError as error:
+        text = str(error).removesuffix("; say --config FILE")
+        mistake = Mistake(("station", "config"), text, "name a configuration of the manager")
+        return scenario, [*findings.problems, scenario.problem(mistake)]
+    for mistake in mistakes:
+        findings.add(scenario.problem(mistake))
+    reading.hold(scenario, Names.of(stack), findings)
+    return scenario, sorted(findings.problems, key=lambda problem: problem.line or 0)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The stack that a scenario is played on: a configuration of the manager with the scenario's parameters, and its names.
 
-Lives here: `configured`, `Names` (connectors, variables, commands, errors, events that steps may name).
+Lives here: `configured`, `changed`, `Names` (connectors, variables, commands, errors, events that steps may name).
 May not be imported here: modules by name, ocpp16.
 """
 
@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from everest.manager import config, paths
-from everest.manager.errors import BootError
+from everest.manager.errors import BootError, ConfigError
 from everest.manager.model import MODULE_SCOPE, Stack
 from everest.manager.parameters import with_parameter
 from everest.manager.problems import one_of
 from everest.runtime.yaml_file import load
+from everest.scenario import settings
 from everest.scenario.model import Mistake, Scenario
 
 OCPP_CONFIG = "ocpp-scenario.json"
@@ -25,67 +26,59 @@ OCPP_CONFIG = "ocpp-scenario.json"
 
 def configured(scenario: Scenario, folder: Path, url: str) -> Stack:
     """The stack with the scenario's parameters; `folder` takes its files. Raises ManagerError."""
+    stack, mistakes = changed(scenario, folder, url)
+    if mistakes:
+        raise ConfigError([scenario.problem(mistake) for mistake in mistakes])
+    return stack
+
+
+def changed(scenario: Scenario, folder: Path, url: str) -> tuple[Stack, list[Mistake]]:
+    """The stack with those of the scenario's parameters that are right, and what is wrong with the others.
+
+    Raises ManagerError where there is no stack.
+    """
     layout = paths.resolve()
     named = scenario.station.config
     beside = None if named is None else scenario.file.parent / named
     file = paths.find_config(layout, str(beside) if beside is not None and beside.is_file() else named)
     stack = config.load(file, config.LoadOptions(layout, {}, state_dir=folder))
+    mistakes = list(_ocpp_is_there(scenario, stack))
     for module in stack.modules_named("OCPP"):
-        found = _ocpp_config(scenario, layout, str(parameter(stack, module.id, "ChargePointConfigPath")))
-        found = {**found, "Internal": {**found.get("Internal", {}), "CentralSystemURI": url}}
-        path = folder / OCPP_CONFIG
-        path.write_text(json.dumps(found, indent=2), encoding="utf-8")
-        origin = path.with_name(f"{path.name}.copy-of")  # what the module names when it finds a fault
-        origin.write_text(f"{scenario.file} (station.ocpp)", encoding="utf-8")
-        stack = with_parameter(stack, module.id, "ChargePointConfigPath", str(path))
+        base = _ocpp_config(layout, str(parameter(stack, module.id, "ChargePointConfigPath")))
+        keys, wrong = settings.with_keys(base, scenario.station.ocpp)
+        mistakes += [Mistake(("station", "ocpp", *place), text, fix) for place, text, fix in wrong]
+        stack = with_parameter(stack, module.id, "ChargePointConfigPath", _written(scenario, folder, keys, url))
     for module in stack.modules_named("EvseManagerSim"):
         stack = with_parameter(stack, module.id, "noise_seed", scenario.seed)
-    for module_id, parameters in scenario.station.modules.items():
-        stack = _set(scenario, stack, module_id, parameters)
-    return stack
+    stack, wrong = settings.with_parameters(stack, scenario.station.modules)
+    return stack, mistakes + [Mistake(("station", "modules", *place), text, fix) for place, text, fix in wrong]
 
 
-def _set(scenario: Scenario, stack: Stack, module_id: str, parameters: dict[str, Any]) -> Stack:
-    if module_id not in stack.modules:
-        known = one_of(stack.modules, module_id)
-        raise BootError(f"{scenario.file}: station.modules.{module_id}: there is no such module; {known}")
-    try:
-        for name, value in parameters.items():
-            if isinstance(value, dict):
-                for inner, one in value.items():
-                    stack = with_parameter(stack, module_id, inner, one, name)
-            else:
-                stack = with_parameter(stack, module_id, name, value)
-    except BootError as error:
-        raise BootError(f"{scenario.file}: station.modules.{module_id}: {error}") from error
-    return stack
+def _ocpp_is_there(scenario: Scenario, stack: Stack) -> Iterator[Mistake]:
+    if scenario.station.ocpp and not stack.modules_named("OCPP"):
+        yield Mistake(
+            ("station", "ocpp"), "the stack has no module OCPP", "remove it, or name another `station.config`"
+        )
 
 
-def _ocpp_config(scenario: Scenario, layout: paths.Layout, name: str) -> dict[str, dict[str, Any]]:
-    """The OCPP configuration with the scenario's keys."""
+def _written(scenario: Scenario, folder: Path, keys: settings.Keys, url: str) -> str:
+    """The file with the OCPP configuration."""
+    found = {**keys, "Internal": {**keys.get("Internal", {}), "CentralSystemURI": url}}
+    path = folder / OCPP_CONFIG
+    path.write_text(json.dumps(found, indent=2), encoding="utf-8")
+    origin = path.with_name(f"{path.name}.copy-of")  # what the module names when it finds a fault
+    origin.write_text(f"{scenario.file} (station.ocpp)", encoding="utf-8")
+    return str(path)
+
+
+def _ocpp_config(layout: paths.Layout, name: str) -> settings.Keys:
+    """The OCPP configuration of the stack. Raises BootError."""
     candidates = [Path(name), layout.configs_dir / name, layout.data_dir / "modules" / "OCPP" / name]
     base = next((path for path in candidates if path.is_file()), None)
     if base is None:
         raise BootError(f"ChargePointConfigPath {name!r} names no file; looked for {', '.join(map(str, candidates))}")
-    keys: dict[str, dict[str, Any]] = json.loads(base.read_text(encoding="utf-8"))
-    for key, value in scenario.station.ocpp.items():
-        _put(scenario, keys, key, value)
+    keys: settings.Keys = json.loads(base.read_text(encoding="utf-8"))
     return keys
-
-
-def _put(scenario: Scenario, keys: dict[str, dict[str, Any]], key: str, value: Any) -> None:
-    if isinstance(value, dict):
-        keys.setdefault(key, {}).update(value)
-        return
-    for section in keys.values():
-        if isinstance(section, dict) and key in section:
-            section[key] = value
-            return
-    close = one_of([name for section in keys.values() for name in section], key)
-    raise BootError(
-        f"{scenario.file}: station.ocpp.{key}: the configuration of the stack has no such key; "
-        f"{close if close.startswith('did') else f'name its section, too: `Core: {{{key}: ...}}`'}"
-    )
 
 
 def parameter(stack: Stack, module_id: str, name: str, scope: str = MODULE_SCOPE) -> Any:
@@ -146,5 +139,5 @@ class Names:
             "error": ("error", self.errors),
             "event": ("event", self.events),
         }.get(kind, ("", None))
-        if known_words is not None and value not in known_words:
+        if known_words is not None and isinstance(value, str) and value not in known_words:
             yield Mistake((kind,), f'the station has no {word} "{value}"', one_of(known_words, value))

@@ -84,7 +84,7 @@ def test_a_saved_field_is_used_by_later_steps(tmp_path: Path) -> None:
 
 def test_a_station_that_cannot_be_configured_is_the_failure(tmp_path: Path) -> None:
     outcome = played(tmp_path, "  - {wait: 1 s}\n", "station: {ocpp: {NoSuchKey: 1}}\n")
-    assert "station.ocpp.NoSuchKey" in outcome.failure
+    assert f"{tmp_path / 'played.yaml'}:2: station.ocpp.NoSuchKey" in outcome.failure
     assert not outcome.passed
 
 

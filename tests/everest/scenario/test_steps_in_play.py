@@ -157,11 +157,10 @@ def test_a_failure_tells_what_the_station_logged(tmp_path: Path) -> None:
 
 
 def test_a_station_that_does_not_start_tells_why(tmp_path: Path) -> None:
-    outcome = played(tmp_path, "  - {wait: 1 s}\n", "station: {ocpp: {HeartbeatInterval: long}}\n")
+    outcome = played(tmp_path, "  - {wait: 1 s}\n", "station: {ocpp: {SupportedFeatureProfiles: Core.Nope}}\n")
     assert outcome.failure == "the station did not start"
     details = " ".join(outcome.details)
-    assert "Core.HeartbeatInterval: 'long' is not of type 'integer'" in details
-    assert "(station.ocpp): correct it there" in details
+    assert "Core.SupportedFeatureProfiles: unknown feature profile 'Core.Nope'" in details
 
 
 def test_a_configuration_beside_the_file_is_the_station(tmp_path: Path) -> None:
