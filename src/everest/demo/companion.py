@@ -147,7 +147,11 @@ class Companion:
 
 
 def csms_url(text: str) -> str:
-    """The word after `--csms`, so that a wrong one is refused before anything is started. Raises ArgumentTypeError."""
+    """The word after `--csms`, with `ws://` where it has no scheme, as in CentralSystemURI; a wrong one is refused before
+    anything is started. Raises ArgumentTypeError.
+    """
+    if "://" not in text and ("/" in text or ":" in text):
+        return csms_url(f"ws://{text}")
     wrong = argparse.ArgumentTypeError(f"{text!r} is no websocket address; write it as ws://host:port/path")
     try:
         parts = urlsplit(text)
