@@ -99,6 +99,7 @@ def mistakes(kind: str, value: Any, options: Mapping[str, Any]) -> Iterator[Mist
             for number, item in enumerate(value):
                 action, fits = next(iter(item.items())) if isinstance(item, dict) else (item, {})
                 yield from _call(action, fits, (kind, number), (kind, number, action))
+                yield from _signs(fits, (kind, number, action))
         case "rising":
             yield from _rising(value, fields)
         case "upload":
@@ -108,9 +109,8 @@ def mistakes(kind: str, value: Any, options: Mapping[str, Any]) -> Iterator[Mist
             yield from _csms(value, options)
         case _:
             yield from _said(kind, value, options)
-    for key in ("with", "answer", "result") if kind != "order" else ():
+    for key in ("with", "answer", "result"):
         yield from _signs(options.get(key), (key,))
-    yield from _signs(value, (kind,)) if kind == "order" else ()
 
 
 def _said(kind: str, value: Any, options: Mapping[str, Any]) -> Iterator[Mistake]:
