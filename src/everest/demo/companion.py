@@ -147,8 +147,9 @@ class Companion:
 
 
 def csms_url(text: str) -> str:
-    """The word after `--csms`, with `ws://` where it has no scheme, as in CentralSystemURI; a wrong one is refused before
-    anything is started. Raises ArgumentTypeError.
+    """The word after `--csms`, with `ws://` where it has no scheme, as in CentralSystemURI.
+
+    A wrong one is refused before anything is started. Raises ArgumentTypeError.
     """
     if "://" not in text and ("/" in text or ":" in text):
         return csms_url(f"ws://{text}")

@@ -5,6 +5,7 @@ Lives here: `normalise`, pure. May not be imported here: anything but said.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from itertools import groupby
@@ -16,6 +17,10 @@ ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
 TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?")
 UPLOAD = re.compile(r"(diagnostics-<time>)[A-Za-z0-9]{6}")
 """File names of uploads end in six characters of chance (station 5.4)."""
+
+
+MIRROR = "/ocpp_message"
+"""End of the channel of a variable that holds every frame once more."""
 
 
 def plain(value: Any) -> Any:
@@ -48,9 +53,15 @@ def normalise(said: Iterable[Statement]) -> list[Statement]:
 
 
 def in_one_order(said: list[Statement]) -> list[Statement]:
-    """Status notifications that follow each other are sorted: which connector goes first is nobody's promise."""
+    """Status notifications that follow each other are sorted: which connector goes first is nobody's promise.
+
+    So are the frames that a variable mirrors, as those of the station and of the CSMS pass each other; the frames
+    themselves are compared in their order.
+    """
     frames = [item for item in said if item.channel == OCPP]
-    ordered = [item for item in said if item.channel != OCPP]
+    mirrored = [item for item in said if item.channel.endswith(MIRROR)]
+    ordered = [item for item in said if item.channel != OCPP and not item.channel.endswith(MIRROR)]
+    ordered += sorted(mirrored, key=lambda item: json.dumps(item.value, sort_keys=True))
     for is_status, group in groupby(frames, lambda item: item.value[0] == "StatusNotification"):
         run = list(group)
         ordered += sorted(run, key=_connector) if is_status else run

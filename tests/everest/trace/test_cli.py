@@ -28,8 +28,7 @@ def test_a_replay_that_says_the_same_ends_with_status_0(capsys: pytest.CaptureFi
 
 def test_a_replay_says_nothing_but_its_result() -> None:
     words = ["replay", str(SESSION), "--into", "OCPP", "--set", CONFIG]
-    accepted = ["--differences", str(TRACES / "own" / "differences.yaml")]
-    command = [sys.executable, "-m", "everest.trace", *words, *accepted]
+    command = [sys.executable, "-m", "everest.trace", *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[0].startswith("equal: ")
@@ -55,8 +54,7 @@ def test_a_replay_that_says_something_else_shows_the_difference_and_ends_with_st
 
 def test_the_frames_of_the_ocpp_module_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["replay", str(BOOT), "--into", "OCPP", "--set", CONFIG]
-    accepted = ["--differences", str(TRACES / "own" / "differences.yaml")]
-    assert cli.main([*words, *accepted]) == 0
+    assert cli.main(words) == 0
     model = json.loads((TRACES / "own" / "ocpp.json").read_text())["Internal"]["ChargePointModel"]
     out = capsys.readouterr().out
     assert "equal: " in out
@@ -265,14 +263,13 @@ def test_timers_are_compared_by_name_where_the_recording_holds_them(
     assert timers
     save(tmp_path / "renamed.jsonl", [r if r is not timers[0] else replace(r, timer="another[1]") for r in trace])
     words = ["--into", "OCPP", "--set", CONFIG]
-    accepted = ["--differences", str(TRACES / "own" / "differences.yaml")]
-    assert cli.main(["replay", str(SESSION), *words, *accepted]) == 0
-    assert cli.main(["replay", str(tmp_path / "renamed.jsonl"), *words, *accepted]) == 1
+    assert cli.main(["replay", str(SESSION), *words]) == 0
+    assert cli.main(["replay", str(tmp_path / "renamed.jsonl"), *words]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert '  -"another[1]"' in lines
     assert '  +"meter_last[<id>]"' in lines
     save(tmp_path / "none.jsonl", [record for record in trace if not isinstance(record, TimerFired)])
-    assert cli.main(["replay", str(tmp_path / "none.jsonl"), *words, *accepted]) == 0
+    assert cli.main(["replay", str(tmp_path / "none.jsonl"), *words]) == 0
 
 
 def test_two_recordings_are_compared_by_timers_where_both_hold_them(tmp_path: Path) -> None:
