@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 Event = Callable[[], Awaitable[object]]
 
@@ -51,3 +51,26 @@ class Gate:
             while self._waiting:
                 await self._waiting.popleft()()
             self._idle.set()
+
+
+class Gates:
+    """A gate for each EVSE (`evse`; 0: errors that belong to none) and one for the system's transfers (`system`)."""
+
+    def __init__(self, evses: int) -> None:
+        self._by_evse = {evse_id: Gate() for evse_id in range(evses + 1)}
+        self.system = Gate()
+
+    def evse(self, evse_id: int) -> Gate:
+        return self._by_evse.get(evse_id, self._by_evse[0])
+
+    def __iter__(self) -> Iterator[Gate]:
+        return iter([*self._by_evse.values(), self.system])
+
+    async def open(self) -> None:
+        """Open all, one after the other."""
+        for gate in self:
+            await gate.open()
+
+    def shut(self) -> None:
+        for gate in self:
+            gate.shut()

@@ -33,7 +33,7 @@ from .connectors import ConnectorMap
 from .copies import with_origin
 from .errors import error_info
 from .events import SessionEvents
-from .gate import Gate
+from .gate import Gates
 from .meter import measurement, resting
 from .orders import CONFIGURATION_KEYS, Orders, attempt
 from .provided import (
@@ -92,9 +92,7 @@ class OCPP(Module):
         self._configuration: Configuration
         self._connectors: ConnectorMap | None = None
         self._events: SessionEvents
-        self._gates = {evse_id: Gate() for evse_id in range(len(self.evse_managers) + 1)}
-        """By EVSE; 0: errors that belong to none."""
-        self._system_gate = Gate()
+        self._gates = Gates(len(self.evse_managers))
         self._starts = EvseStarts(range(1, len(self.evse_managers) + 1))
         self._resumed: set[str] = set()
         self._sessions = EvseSessions()
@@ -152,7 +150,7 @@ class OCPP(Module):
             self._subscribe_evse(evse_id, evse)
         self.system.on_log_status(self._log_status)
         self.system.on_firmware_update_status(self._firmware_update_status)
-        for number, gate in enumerate(self._every_gate):
+        for number, gate in enumerate(self._gates):
             self.spawn(gate.run(), name=f"gate {number}")
         if self.config["EnableExternalWebsocketControl"]:
             self.mqtt_subscribe("everest_api/ocpp/cmd/connect", self._connect)
@@ -231,21 +229,8 @@ class OCPP(Module):
         except Ocpp16Error as error:
             raise StartupError(str(error)) from error
         await self._restore_states(late)
-        await self._open_gates()
+        await self._gates.open()
         await self.core.connect_websocket()  # not before: what has happened meanwhile is not the state to tell first
-
-    async def _open_gates(self) -> None:
-        for gate in self._every_gate:
-            await gate.open()
-
-    @property
-    def _every_gate(self) -> list[Gate]:
-        return [*self._gates.values(), self._system_gate]
-
-    def _gate_of(self, error: Error) -> Gate:
-        """The gate of the EVSE that an error belongs to."""
-        mapping = error.origin.mapping
-        return self._gates.get(mapping.evse if mapping is not None else 0, self._gates[0])
 
     async def _map_connectors(self) -> None:
         evses = [await evse.get_evse() for evse in self.evse_managers]
@@ -346,7 +331,7 @@ class OCPP(Module):
         self._starts.sign_of_life(evse_id)
         if event.event is SessionEventEnum.SessionFinished:
             self._soc.pop(evse_id, None)
-        self._gates[evse_id].pass_through(lambda: self._events.handle(evse_id, event))
+        self._gates.evse(evse_id).pass_through(lambda: self._events.handle(evse_id, event))
 
     async def _powermeter(self, evse_id: int, reading: Powermeter) -> None:
         self._latest[evse_id] = reading
@@ -406,25 +391,25 @@ class OCPP(Module):
             for connector in self._error_connectors(error):
                 await self.core.on_error(connector, info)
 
-        self._gate_of(error).pass_through(tell)
+        self._gates.evse(_evse_of(error)).pass_through(tell)
 
     async def _error_cleared(self, error: Error) -> None:
         async def tell() -> None:
             for connector in self._error_connectors(error):
                 await self.core.on_error_cleared(connector, error.uuid)
 
-        self._gate_of(error).pass_through(tell)
+        self._gates.evse(_evse_of(error)).pass_through(tell)
 
     async def _log_status(self, status: system.LogStatus) -> None:
         """What has no counterpart in OCPP is the core's business (DEPARTURE 50)."""
         name = status.log_status.value
-        self._system_gate.pass_through(lambda: self.core.on_log_status_notification(status.request_id, name))
+        self._gates.system.pass_through(lambda: self.core.on_log_status_notification(status.request_id, name))
 
     async def _firmware_update_status(self, status: system.FirmwareUpdateStatus) -> None:
         metadata = status.firmware_update_metadata
         disable = metadata is None or metadata.disable_connectors_during_install is not False
         name = status.firmware_update_status.value
-        self._system_gate.pass_through(
+        self._gates.system.pass_through(
             lambda: self.core.on_firmware_update_status_notification(status.request_id, name, disable)
         )
 
@@ -432,8 +417,7 @@ class OCPP(Module):
 
     async def stop_core(self) -> bool:
         """Stop the charge point; session events are dropped until it is restarted."""
-        for gate in self._every_gate:
-            gate.shut()
+        self._gates.shut()
         stopped = await self.core.stop()
         self.publish_connection(False)
         return stopped
@@ -444,7 +428,7 @@ class OCPP(Module):
     async def restart_by_command(self) -> bool:
         if self.charge_point is None or not await self.charge_point.restart():
             return False
-        await self._open_gates()
+        await self._gates.open()
         return True
 
     async def report_security_event(self, event: ocpp.SecurityEvent) -> None:
@@ -510,3 +494,8 @@ class OCPP(Module):
         """The end of the process is a power loss, not a stop: open transactions stay (libocpp 12.1)."""
         if self.charge_point is not None:
             await self.charge_point.close()
+
+
+def _evse_of(error: Error) -> int:
+    """The EVSE that an error belongs to, 0 for none."""
+    return 0 if error.origin.mapping is None else error.origin.mapping.evse
