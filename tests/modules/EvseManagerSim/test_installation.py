@@ -291,10 +291,10 @@ def test_what_was_signed_counts_and_not_only_its_digests() -> None:
 # --- what is no answer at all
 
 
-@pytest.mark.parametrize("length", range(0, len(ANSWER) - 1, 13))
-def test_an_answer_that_is_cut_off_is_refused(length: int) -> None:
+@pytest.mark.parametrize("percent", range(100))
+def test_an_answer_that_is_cut_off_is_refused(percent: int) -> None:
     with pytest.raises(InstallationError, match="no CertificateInstallationRes in EXI"):
-        contract_in(ANSWER[:length], CAR.key)
+        contract_in(ANSWER[: len(ANSWER) * percent // 100], CAR.key)
 
 
 def test_a_request_is_no_answer() -> None:
