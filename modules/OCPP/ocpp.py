@@ -1,7 +1,7 @@
 """The OCPP module: builds the charge point and brings it to life in the order of libocpp 9.2.
 
-What it provides is in provided.py, what the core asks for in orders.py, what the EVSEs tell in events.py, in which order
-it is taken in gate.py.
+What it provides is in provided.py, what the core asks for in orders.py, what the EVSEs tell in events.py, the
+order in which it is taken in gate.py.
 """
 
 from __future__ import annotations
