@@ -1,7 +1,7 @@
 """The OCPP module: builds the charge point and brings it to life in the order of libocpp 9.2.
 
-What it provides is in provided.py, what the core asks for in orders.py, what the EVSEs tell in events.py, the
-order in which it is taken in gate.py.
+What it provides is in provided.py, what the core asks for in orders.py, what the EVSEs tell in events.py and
+readings.py, the order in which it is taken in gate.py.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from everest.contracts.interfaces.ocpp_data_transfer import OcppDataTransferClie
 from everest.contracts.interfaces.reservation import ReservationClient
 from everest.contracts.interfaces.system import SystemClient
 from everest.contracts.types import ocpp, system
-from everest.contracts.types.evse_manager import EVInfo, SessionEvent, SessionEventEnum
-from everest.contracts.types.powermeter import Powermeter
+from everest.contracts.types.energy import EnforcedLimits
+from everest.contracts.types.evse_manager import SessionEvent, SessionEventEnum
 from everest.runtime import Error, Module, ModuleContext, StartupError
 from ocpp16 import ChargePoint, Configuration, ConfigurationError, Ocpp16Error
 from ocpp16 import messages as m
@@ -35,7 +35,6 @@ from .copies import with_origin
 from .errors import error_info
 from .events import SessionEvents
 from .gate import Gates
-from .meter import measurement, resting
 from .orders import CONFIGURATION_KEYS, Orders, attempt
 from .provided import (
     AuthProvider,
@@ -45,6 +44,7 @@ from .provided import (
     Generic,
     SessionCost,
 )
+from .readings import Readings
 from .sessions import EvseSessions
 from .start import EvseStarts
 from .times import parse_time
@@ -97,11 +97,8 @@ class OCPP(Module):
         self._starts = EvseStarts(range(1, len(self.evse_managers) + 1))
         self._resumed: set[str] = set()
         self._sessions = EvseSessions()
-        self._soc: dict[int, float] = {}
-        self._latest: dict[int, Powermeter] = {}
-        self._public_keys: dict[int, str] = {}
+        self._readings = Readings(self._sessions, self.clock)
         self._connected: bool | None = None
-        self._offered: dict[int, tuple[int | None, int | None]] = {}
 
     # --- what the other files ask for --------------------------------------------------------------------------------
 
@@ -193,10 +190,10 @@ class OCPP(Module):
         evse.on_waiting_for_external_ready(partial(self._waiting_for_external_ready, evse_id))
         evse.on_ready(partial(self._evse_ready, evse_id))
         evse.on_session_event(partial(self._session_event, evse_id))
-        evse.on_powermeter(partial(self._powermeter, evse_id))
-        evse.on_ev_info(partial(self._ev_info, evse_id))
+        evse.on_powermeter(partial(self._readings.powermeter, evse_id))
+        evse.on_ev_info(partial(self._readings.ev_info, evse_id))
         evse.on_enforced_limits(partial(self._enforced_limits, evse_id))
-        evse.on_powermeter_public_key_ocmf(partial(self._public_key, evse_id))
+        evse.on_powermeter_public_key_ocmf(partial(self._readings.public_key, evse_id))
 
     # --- ready: everybody is there -----------------------------------------------------------------------------------
 
@@ -204,6 +201,7 @@ class OCPP(Module):
         await self._map_connectors()
         self.charge_point = self._make_charge_point()
         self._configured.set()
+        await self._readings.hand_over(self.core, self.connectors)
         self._events = SessionEvents(self.core, self.connectors, self._sessions, self.clock)
         orders = Orders(self)
         orders.register()
@@ -212,7 +210,6 @@ class OCPP(Module):
             for entry in self.core.get_configuration_key([key]).configuration_key or ():
                 await orders.forward_configuration(entry.key, entry.value or "")
         await self._tell_charger_information()
-        await self._hand_over_early_readings()
         try:
             resumed = self._resumed | await self._sessions_that_went_on(late)
             await self.core.init({}, resumed)
@@ -271,15 +268,6 @@ class OCPP(Module):
                 charger.firmware_version,
             )
 
-    async def _hand_over_early_readings(self) -> None:
-        """Readings from before the core was there are its latest ones (libocpp 12.24)."""
-        for evse_id, reading in list(self._latest.items()):
-            await self._powermeter(evse_id, reading)
-        for evse_id, key in list(self._public_keys.items()):
-            await self._public_key(evse_id, key)
-        for evse_id in list(self._offered):
-            await self._tell_offered(evse_id)
-
     async def _sessions_that_went_on(self, late: set[int]) -> set[str]:
         """The open transactions of EVSEs that were running all the time (start.py). Of these, and of sessions that an
         EVSE has resumed, the connector is known from here on, whether their events name it or not."""
@@ -299,18 +287,16 @@ class OCPP(Module):
     def _began_anew(self, evse_id: int, last_Wh: int) -> bool:
         """Whether the register was set back since: that is done where another session begins (station 3.1). The last
         reading is in whole Wh, hence the room for one."""
-        reading = self._latest.get(evse_id)
-        return reading is not None and reading.energy_Wh_import.total + 1 < last_Wh
+        register = self._readings.register_Wh(evse_id)
+        return register is not None and register + 1 < last_Wh
 
     async def _restore_states(self, late: set[int]) -> None:
         """A transaction that went on shows as Charging or SuspendedEV again, by the power its meter measures."""
         for evse_id in late:
-            reading = self._latest.get(evse_id)
-            power = reading.power_W.total if reading is not None and reading.power_W is not None else 0.0
             for connector in self.connectors.of_evse(evse_id):
                 if connector not in self._events.resumed_late:
                     continue
-                if power > 0:
+                if self._readings.power_W(evse_id) > 0:
                     await self.core.on_resume_charging(connector)
                 else:
                     await self.core.on_suspend_charging_ev(connector)
@@ -331,51 +317,12 @@ class OCPP(Module):
             return
         self._starts.sign_of_life(evse_id)
         if event.event is SessionEventEnum.SessionFinished:
-            self._soc.pop(evse_id, None)
+            self._readings.session_finished(evse_id)
         self._gates.evse(evse_id).pass_through(lambda: self._events.handle(evse_id, event))
 
-    async def _powermeter(self, evse_id: int, reading: Powermeter) -> None:
-        self._latest[evse_id] = reading
-        if self.charge_point is None:
-            return
-        values = measurement(reading, soc=self._soc.get(evse_id), now=self.clock.now())
-        used = self._sessions.connector_in_use(evse_id)
-        at_work = None if used is None else self.connectors.to_ocpp(evse_id, used)
-        for connector in self.connectors.of_evse(evse_id):
-            idle = at_work is not None and connector != at_work
-            await self.charge_point.on_meter_values(connector, resting(values) if idle else values)
-
-    def _ev_info(self, evse_id: int, info: EVInfo) -> None:
-        if info.soc is not None:
-            self._soc[evse_id] = info.soc
-
-    async def _enforced_limits(self, evse_id: int, limits: object) -> None:
+    async def _enforced_limits(self, evse_id: int, limits: EnforcedLimits) -> None:
         self._starts.sign_of_life(evse_id)
-        root = getattr(limits, "limits_root_side", None)
-        current = getattr(root, "ac_max_current_A", None)
-        power = getattr(root, "total_power_W", None)
-        self._offered[evse_id] = (
-            None if current is None else int(current.value),
-            None if power is None else int(power.value),
-        )
-        await self._tell_offered(evse_id)
-
-    async def _tell_offered(self, evse_id: int) -> None:
-        current, power = self._offered[evse_id]
-        if self.charge_point is None:
-            return
-        for connector in self.connectors.of_evse(evse_id):
-            if current is not None:
-                await self.charge_point.on_max_current_offered(connector, current)
-            if power is not None:
-                await self.charge_point.on_max_power_offered(connector, power)
-
-    async def _public_key(self, evse_id: int, key: str) -> None:
-        self._public_keys[evse_id] = key
-        if self.charge_point is None:
-            return
-        for connector in self.connectors.of_evse(evse_id):
-            await self.charge_point.set_powermeter_public_key(connector, key)
+        await self._readings.enforced_limits(evse_id, limits)
 
     def _error_connectors(self, error: Error) -> list[int]:
         """The connectors of an error's origin: all of its EVSE without a mapping to one of them, else the station."""
