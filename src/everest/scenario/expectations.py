@@ -12,7 +12,7 @@ from typing import Any
 
 from everest.scenario.csms import CentralSystem, Frame
 from everest.scenario.files import Files
-from everest.scenario.matching import difference, seconds
+from everest.scenario.matching import as_fields, difference, seconds
 from everest.scenario.schemas import answered
 from everest.scenario.unmet import Unmet, beside, missing, shown, stamp
 from everest.scenario.watch import Heard, Watch
@@ -234,12 +234,13 @@ class Expectations:
         )
 
     async def _variable(self, place: str, fits: Fields, within: float) -> Any:
-        return await self._heard(
+        value = await self._heard(
             place,
             lambda h: h.kind == "var" and h.place == place,
-            lambda h: difference(fits, h.value if isinstance(h.value, dict) else {"value": h.value}),
+            lambda h: difference(fits, as_fields(h.value)),
             within,
         )
+        return as_fields(value)
 
     async def _error(self, kind: str, module: str | None, cleared: bool, within: float) -> Any:
         return await self._heard(

@@ -59,6 +59,11 @@ def difference(expected: Any, actual: Any, path: str = "") -> str:
     return ""
 
 
+def as_fields(value: Any) -> dict[str, Any]:
+    """A value of the bus as fields: one that is no object is called `value`."""
+    return value if isinstance(value, dict) else {"value": value}
+
+
 def differences(expected: dict[str, Any], actual: Any) -> list[str]:
     """Every field that does not fit, in words."""
     if not isinstance(actual, dict):

@@ -36,6 +36,8 @@ class Step:
     line: int
     number: str
     """From 1; inside a `repeat` with round and item: `3.2.1`."""
+    place: tuple[str | int, ...] = ()
+    """Path of its keys from the top of the file."""
 
     @property
     def title(self) -> str:

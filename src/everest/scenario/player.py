@@ -19,12 +19,14 @@ from everest.scenario.chance import Chance
 from everest.scenario.csms import CentralSystem
 from everest.scenario.expectations import WITHIN_S, Expectations
 from everest.scenario.files import Files
-from everest.scenario.matching import MISSING, difference, filled
+from everest.scenario.matching import MISSING, as_fields, difference, filled
 from everest.scenario.model import Step, Verdict
+from everest.scenario.names import RAW
 from everest.scenario.station import Station, StationLog
 from everest.scenario.steps import CAR_WORDS, EVSE_WORDS, KINDS, MOMENT, PLUGS
 from everest.scenario.unmet import Unmet
 from everest.scenario.watch import CALLER, Watch
+from everest.trace.said import result_of
 
 NODERED = "everest_external/nodered/{n}/"
 REFUSAL_S = 0.1
@@ -181,7 +183,9 @@ class Player:
         """What another module asks of the station: an energy manager, an app. Without `result` any one is fine."""
         module, implementation, command = step.value.split("/")
         self._commands += 1
-        call = {"id": f"00000000-0000-4000-8000-{self._commands:012}", "args": step.options.get("arguments", {})}
+        arguments = step.options.get("arguments", {})
+        arguments = arguments[RAW] if arguments.keys() == {RAW} else arguments
+        call = {"id": f"00000000-0000-4000-8000-{self._commands:012}", "args": arguments}
         topic = f"{self._watch.base}{module}/impl/{implementation}/cmd/{command}"
         self._publish(topic, json.dumps({"msg_type": "Cmd", "data": {**call, "origin": CALLER}}))
 
@@ -192,12 +196,13 @@ class Player:
         answer = await self._watch.until(look, within)
         if answer is None:
             raise Unmet(f"{step.value} was not answered within {within:g} s")
-        if (error := answer["data"].get("error")) is not None:
-            raise Unmet(f"{step.value} failed: {error}")
-        result = answer["data"].get("retval")
-        if "result" in step.options and (wrong := difference(step.options["result"], result)):
-            raise Unmet(f"{step.value} gave {result}: {wrong}")
-        self._save(step, result)
+        expected = step.options.get("result")
+        result = result_of(answer)
+        if (failed := "error" in answer["data"]) and not (isinstance(expected, dict) and "error" in expected):
+            raise Unmet(f"{step.value} failed: {result['error']}: {result['message']}")
+        if "result" in step.options and (wrong := difference(expected, result)):
+            raise Unmet(f"{step.value} {'failed' if failed else 'gave'} {result}: {wrong}")
+        self._save(step, as_fields(result))
 
     # --- central system, network, files ------------------------------------------------------------------------------
 

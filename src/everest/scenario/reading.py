@@ -18,7 +18,7 @@ from everest.manager.problems import Findings, Problem, one_of
 from everest.scenario import matching, steps, vocabulary
 from everest.scenario.csms import NETWORKS
 from everest.scenario.model import Csms, Mistake, Scenario, Station, Step
-from everest.scenario.stack import Names
+from everest.scenario.names import Names
 
 Place = tuple[str | int, ...]
 
@@ -75,11 +75,13 @@ def against(scenario: Scenario, names: Names) -> None:
 
 
 def hold(scenario: Scenario, names: Names, findings: Findings) -> None:
-    """What steps name and the station has not."""
+    """What steps say about the bus and the station has not. What has not the form of its step is told already."""
     for step in scenario.steps:
-        for place, text, fix in names.mistakes(step.kind, step.value, step.options):
-            key = f"{step.kind} {'.'.join(map(str, place[1:]))}".strip() if place[0] == step.kind else str(place[0])
-            findings.add(Problem(step.file, step.line, key, text, fix))
+        kind = steps.KINDS[step.kind]
+        value = None if kind.check(step.value) else step.value
+        known = ((key, kind.options[key], one) for key, one in step.options.items() if key in kind.options)
+        for mistake in names.mistakes(step.kind, value, {key: one for key, check, one in known if not check(one)}):
+            findings.add(scenario.problem(mistake._replace(place=(*step.place, *mistake.place))))
 
 
 def _scenario(source: SourceFile, findings: Findings) -> Scenario:
@@ -152,7 +154,7 @@ def _step(source: SourceFile, findings: Findings, place: Place, item: Any, numbe
         _add(source, findings, place, vocabulary.mistakes(name, item[name], options))
         for text in matching.bad_patterns([item[name], options]):
             findings.add(source.problem(place, text, "put it right, or write \\ before its special characters"))
-    return Step(name, item[name], options, source.path, source.document.line(*place), number)
+    return Step(name, item[name], options, source.path, source.document.line(*place), number, place)
 
 
 def _saved(findings: Findings, found: Iterable[Step]) -> None:

@@ -20,8 +20,9 @@ from everest.scenario.clock import LoopClock, wall_clock
 from everest.scenario.csms import CentralSystem, Frame, MemoryDialer
 from everest.scenario.files import Files
 from everest.scenario.model import Mistake, Outcome, Scenario, Verdict
+from everest.scenario.names import Names
 from everest.scenario.player import Player, World
-from everest.scenario.stack import Names, changed, configured
+from everest.scenario.stack import changed, configured
 from everest.scenario.station import Attaching, Station, StationLog, Surroundings
 from everest.scenario.watch import Watch
 from everest.trace.jump_loop import JumpLoop

@@ -1,7 +1,8 @@
-"""The official JSON schemas of OCPP 1.6 and its security whitepaper, and what of a scenario does not fit them.
+"""The official JSON schemas of OCPP 1.6 and its security whitepaper, and what of a scenario does not fit a schema.
 
 Lives here: `request` and `response` of an action; `sent` holds a payload that goes out against a schema, `fits` what
-is expected of one that comes in. The schemas are data files of the package `ocpp`, which is not imported for them.
+is expected of one that comes in, `saves` what is kept of it. The schemas of OCPP are data files of the package `ocpp`,
+which is not imported for them; those of the bus come from contracts.py.
 May not be imported here: ocpp16 (the judge has words of its own).
 """
 
@@ -15,20 +16,40 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import jsonschema
+
 from everest.manager.problems import one_of
+from everest.runtime.validation import FORMATS
 from everest.scenario.matching import COMPARISON, WRONG_SIGN, pattern
 from everest.scenario.model import Mistake
 
 Schema = Mapping[str, Any]
 Place = tuple[str | int, ...]
 
-TYPES: dict[str, tuple[type, ...]] = {"integer": (int,), "number": (int, float), "boolean": (bool,), "string": (str,)}
+TYPES: dict[str, tuple[type, ...]] = {
+    "integer": (int,), "number": (int, float), "boolean": (bool,), "string": (str,), "null": (type(None),),
+    "object": (dict,), "array": (list,),
+}  # fmt: skip
 WORDS = {
     "integer": "write a whole number",
     "number": "write a number",
     "boolean": "write true or false",
     "string": 'write a text, in quotes: "..."',
+    "null": "write null",
+    "object": "write `field: value` lines",
+    "array": "write a list",
 }
+LIMITS = {
+    "minimum": "at least {}",
+    "maximum": "at most {}",
+    "minLength": "at least {} characters",
+    "maxLength": "at most {} characters",
+    "minItems": "at least {} items",
+    "maxItems": "at most {} items",
+    "pattern": "that fits {}",
+}
+"""Rules of JSON schema about one value, in words."""
+MOMENT = "write a time with zone, for example 2026-03-02T08:00:00Z"
 
 
 def request(action: str) -> Schema | None:
@@ -69,9 +90,18 @@ def properties(schema: Schema) -> Mapping[str, Schema]:
     return found
 
 
+def is_open(schema: Schema) -> bool:
+    """Whether an object may have fields that its schema does not name."""
+    return bool(
+        schema.get("additionalProperties", schema.get("type", "object") == "object" and "properties" not in schema)
+    )
+
+
 def has(schema: Schema | None, path: str) -> bool:
     """Whether a dotted path (`idTagInfo.status`, `meterValue.0.timestamp`) can be there."""
     for part in path.split("."):
+        if schema is not None and is_open(schema) and part not in properties(schema):
+            return True
         inside = (schema or {}).get("items") if part.isdecimal() else properties(schema or {}).get(part)
         if inside is None:
             return False
@@ -84,44 +114,81 @@ def answered(action: str, path: str) -> bool:
     return not has(request(action), path) and has(response(action), path)
 
 
+def saves(options: Mapping[str, Any], name: str, *allowed: Schema | None) -> Iterator[Mistake]:
+    """What a step saves and no message has, by these schemas of it."""
+    for saved, path in options.get("save", {}).items() if any(schema is not None for schema in allowed) else ():
+        if not any(has(schema, str(path)) for schema in allowed):
+            known = [field for schema in allowed for field in properties(schema or {})]
+            yield Mistake(("save", saved), f'{name} has no field "{path}"', one_of(known, str(path)))
+
+
+def _kinds(schema: Schema) -> list[Schema]:
+    """The schema once for each type that it allows."""
+    kinds = schema.get("type")
+    return [{**schema, "type": kind} for kind in kinds] if isinstance(kinds, list) else [schema]
+
+
 # --- what goes out -------------------------------------------------------------------------------------------------
 
 
 def sent(schema: Schema, value: Any, place: Place, name: str, *, whole: bool = True) -> Iterator[Mistake]:
     """What is wrong with a payload that is sent. `whole`: required fields must be there, too. `$x` may be anything."""
-    kind = schema.get("type")
     if isinstance(value, str) and value.startswith("$"):
         return
+    found = [list(_sent(kind, value, place, name, whole=whole)) for kind in _kinds(schema)]
+    yield from () if [] in found else found[0]
+
+
+def _sent(schema: Schema, value: Any, place: Place, name: str, *, whole: bool) -> Iterator[Mistake]:
+    kind = schema.get("type")
     if kind == "object" and isinstance(value, dict):
         for key, item in value.items():
             if key in properties(schema):
                 yield from sent(properties(schema)[key], item, (*place, key), key)
-            else:
+            elif not is_open(schema):
                 yield _no_field(schema, key, place, name)
         for key in schema.get("required", ()) if whole else ():
             if key not in value:
                 yield Mistake(place, f'{name} needs "{key}"', f"write `{key}: ...`")
-    elif kind == "array" and isinstance(value, list):
+    elif fix := _unfit(schema, value):
+        yield Mistake(place, f"{name} cannot be {value!r}", fix)
+    elif kind == "array":
         for number, item in enumerate(value):
             yield from sent(schema.get("items", {}), item, (*place, number), name)
-    elif not _has_type(value, kind):
-        yield Mistake(place, f"{name} cannot be {value!r}", _shape(schema))
-    elif "enum" in schema and value not in schema["enum"]:
-        yield Mistake(place, f"{name} cannot be {value!r}", one_of(schema["enum"], str(value)))
+
+
+def _unfit(schema: Schema, value: Any) -> str:
+    """Empty when type, enumeration and limits allow a value, else what they would allow; not what is inside of it."""
+    if not _has_type(value, schema.get("type")):
+        return _shape(schema)
+    if "enum" in schema and value not in schema["enum"]:
+        return one_of(schema["enum"], str(value))
+    rules = {rule: schema[rule] for rule in LIMITS if rule in schema}
+    if rules and not jsonschema.Draft7Validator(rules).is_valid(value):
+        return wanted(schema)
+    form = FORMATS.get(str(schema.get("format")))
+    if form is not None and isinstance(value, str) and not form(value):
+        return MOMENT if schema["format"] == "date-time" else f"write one of the form {schema['format']}"
+    return ""
+
+
+def wanted(schema: Schema) -> str:
+    """`write a whole number, at least 0`."""
+    kind = str(schema.get("type"))
+    start = WORDS.get(kind) or f"write a value of type {kind}"
+    return ", ".join([start, *(text.format(schema[rule]) for rule, text in LIMITS.items() if rule in schema)])
 
 
 def _has_type(value: Any, kind: Any) -> bool:
     if kind not in TYPES:
-        return kind is None
-    return isinstance(value, TYPES[kind]) and (kind == "boolean" or not isinstance(value, bool))
+        return True
+    if isinstance(value, bool):
+        return bool(kind == "boolean")
+    return isinstance(value, TYPES[kind]) or (kind == "integer" and isinstance(value, float) and value.is_integer())
 
 
 def _shape(schema: Schema) -> str:
-    if "enum" in schema:
-        return one_of(schema["enum"])
-    return {"object": "write `field: value` lines", "array": "write a list"}.get(str(schema.get("type"))) or WORDS.get(
-        str(schema.get("type")), ""
-    )
+    return one_of(schema["enum"]) if "enum" in schema else WORDS.get(str(schema.get("type")), "")
 
 
 def _no_field(schema: Schema, key: str, place: Place, name: str) -> Mistake:
@@ -133,6 +200,11 @@ def _no_field(schema: Schema, key: str, place: Place, name: str) -> Mistake:
 
 def fits(schema: Schema, expected: Any, place: Place, name: str) -> Iterator[Mistake]:
     """What nothing that is said by this schema can ever fit (matching.py)."""
+    found = [list(_fits(kind, expected, place, name)) for kind in _kinds(schema)]
+    yield from () if [] in found else found[0]
+
+
+def _fits(schema: Schema, expected: Any, place: Place, name: str) -> Iterator[Mistake]:
     kind = schema.get("type")
     if isinstance(expected, dict) and kind == "array":
         yield from fits(schema.get("items", {}), expected, place, name)
@@ -140,7 +212,7 @@ def fits(schema: Schema, expected: Any, place: Place, name: str) -> Iterator[Mis
         for key, item in expected.items():
             if key in properties(schema):
                 yield from fits(properties(schema)[key], item, (*place, key), key)
-            else:
+            elif not is_open(schema):
                 yield _no_field(schema, key, place, name)
     elif isinstance(expected, list) and kind == "array":
         for number, item in enumerate(expected):
@@ -160,10 +232,7 @@ def _never(schema: Schema, expected: Any) -> str:
             return _never_found(schema, text)
     elif schema.get("type") == "string" and "enum" not in schema and _has_type(expected, "number"):
         return ""  # a number fits a text that says it
-    if not _has_type(expected, schema.get("type")):
-        return _shape(schema)
-    wrong = "enum" in schema and expected not in schema["enum"]
-    return one_of(schema["enum"], str(expected)) if wrong else ""
+    return _unfit(schema, expected)
 
 
 def _never_compared(schema: Schema, sign: str, wanted: str) -> str:

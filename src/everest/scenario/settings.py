@@ -20,7 +20,7 @@ from everest.manager.model import MODULE_SCOPE, ConfigParameter, Stack
 from everest.manager.parameters import value_problem, with_parameter
 from everest.manager.problems import one_of
 from everest.scenario.model import Mistake
-from everest.scenario.schemas import WORDS, Schema, properties
+from everest.scenario.schemas import Schema, properties, wanted
 
 Keys = dict[str, dict[str, Any]]
 """Section -> key -> value."""
@@ -88,20 +88,7 @@ def _key(section: str, place: tuple[str, ...], name: str, value: Any) -> Iterato
             yield Mistake(place, f'{section} has no key "{name}"', one_of(properties(schema), name))
     elif not jsonschema.Draft7Validator(declared).is_valid(value):
         text = "does not fit (it is not shown)" if name in SECRET else f"cannot be {value!r}"
-        yield Mistake(place, text, _wanted(declared))
-
-
-def _wanted(declared: Schema) -> str:
-    """`write a whole number, at least 0`."""
-    limits = (
-        ("minimum", "at least {}"),
-        ("maximum", "at most {}"),
-        ("minLength", "at least {} characters"),
-        ("maxLength", "at most {} characters"),
-    )
-    kind = str(declared.get("type"))
-    start = WORDS.get(kind) or f"write a value of type {kind}"
-    return ", ".join([start, *(text.format(declared[key]) for key, text in limits if key in declared)])
+        yield Mistake(place, text, wanted(declared))
 
 
 # --- modules ---------------------------------------------------------------------------------------------------------

@@ -1,14 +1,13 @@
-"""The stack that a scenario is played on: a configuration of the manager with the scenario's parameters, and its names.
+"""The stack that a scenario is played on: a configuration of the manager with the scenario's parameters.
 
-Lives here: `configured`, `changed`, `Names` (connectors, variables, commands, errors, events that steps may name).
+Lives here: `configured`, `changed`, `evses`. What steps may name of a stack is in names.py.
 May not be imported here: modules by name, ocpp16.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,6 @@ from everest.manager import config, paths
 from everest.manager.errors import BootError, ConfigError
 from everest.manager.model import MODULE_SCOPE, Stack
 from everest.manager.parameters import with_parameter
-from everest.manager.problems import one_of
-from everest.runtime.yaml_file import load
 from everest.scenario import settings
 from everest.scenario.model import Mistake, Scenario
 
@@ -91,53 +88,3 @@ def evses(stack: Stack) -> dict[int, str]:
     """Module id of each EVSE by its `connector_id`."""
     numbers = {module_id: parameter(stack, module_id, "connector_id") for module_id in stack.modules}
     return {int(number): module_id for module_id, number in numbers.items() if number is not None}
-
-
-@dataclass(frozen=True)
-class Names:
-    """What steps may name of a stack."""
-
-    connectors: frozenset[int]
-    variables: frozenset[str]
-    """`module/implementation/variable`."""
-    commands: frozenset[str]
-    """`module/implementation/command`."""
-    errors: frozenset[str]
-    events: frozenset[str]
-
-    @classmethod
-    def of(cls, stack: Stack) -> Names:
-        places = [
-            (module.id, implementation, stack.interfaces[provided.interface])
-            for module in stack.modules.values()
-            for implementation, provided in stack.manifests[module.name].provides.items()
-            if provided.interface in stack.interfaces
-        ]
-        kinds = load(paths.resolve().types_dir / "evse_manager.yaml").data["types"]["SessionEventEnum"]["enum"]
-        return cls(
-            connectors=frozenset(evses(stack)),
-            variables=frozenset(f"{module}/{name}/{var}" for module, name, face in places for var in face["vars"]),
-            commands=frozenset(f"{module}/{name}/{cmd}" for module, name, face in places for cmd in face["cmds"]),
-            errors=frozenset(
-                f"{namespace}/{error}"
-                for _, _, face in places
-                for namespace, declared in face.get("errors", {}).items()
-                for error in declared
-            ),
-            events=frozenset(kinds),
-        )
-
-    def mistakes(self, kind: str, value: Any, options: Mapping[str, Any]) -> Iterator[Mistake]:
-        """What of a step the stack has not."""
-        number = options.get("connector", 1)
-        if isinstance(number, int) and "connector" in options and number not in self.connectors:
-            known = ", ".join(map(str, sorted(self.connectors)))
-            yield Mistake(("connector",), f"there is no connector {number}", f"there are: {known}")
-        word, known_words = {
-            "variable": ("variable", self.variables),
-            "call": ("command", self.commands),
-            "error": ("error", self.errors),
-            "event": ("event", self.events),
-        }.get(kind, ("", None))
-        if known_words is not None and isinstance(value, str) and value not in known_words:
-            yield Mistake((kind,), f'the station has no {word} "{value}"', one_of(known_words, value))

@@ -91,7 +91,7 @@ def mistakes(kind: str, value: Any, options: Mapping[str, Any]) -> Iterator[Mist
     match kind:
         case "expect":
             yield from _call(value, fields, (kind,), ("with",))
-            yield from _saves(options, value, schemas.request(value), schemas.response(value))
+            yield from schemas.saves(options, value, schemas.request(value), schemas.response(value))
         case "none":
             for action in [value] if isinstance(value, str) else value:
                 yield from _call(action, fields, (kind,), ("with",))
@@ -104,7 +104,7 @@ def mistakes(kind: str, value: Any, options: Mapping[str, Any]) -> Iterator[Mist
             yield from _rising(value, fields)
         case "upload":
             yield from schemas.fits(UPLOAD, fields, ("with",), "an upload")
-            yield from _saves(options, "an upload", UPLOAD)
+            yield from schemas.saves(options, "an upload", UPLOAD)
         case "csms":
             yield from _csms(value, options)
         case _:
@@ -145,14 +145,6 @@ def _call(action: str, fields: Mapping[str, Any], place: Place, below: Place) ->
         yield from schemas.fits(schema, fields, below, action)
 
 
-def _saves(options: Mapping[str, Any], name: str, *allowed: Schema | None) -> Iterator[Mistake]:
-    """Every field that is saved can be there."""
-    for saved, path in options.get("save", {}).items() if any(allowed) else ():
-        if not any(schemas.has(schema, str(path)) for schema in allowed):
-            known = [field for schema in allowed for field in schemas.properties(schema or {})]
-            yield Mistake(("save", saved), f'{name} has no field "{path}"', one_of(known, str(path)))
-
-
 def _rising(measurand: str, fields: Mapping[str, Any]) -> Iterator[Mistake]:
     schema = schemas.request("MeterValues") or ANYTHING
     yield from schemas.fits(schema, fields, ("with",), "MeterValues")
@@ -167,7 +159,7 @@ def _csms(action: str, options: Mapping[str, Any]) -> Iterator[Mistake]:
     expected = options.get("answer", {})
     if isinstance(expected, dict) and "error" in expected:
         yield from schemas.fits(ERROR, expected, ("answer",), "a CALLERROR")
-        yield from _saves(options, "a CALLERROR", ERROR)
+        yield from schemas.saves(options, "a CALLERROR", ERROR)
         return
     call, answer = schemas.request(action), schemas.response(action)
     if action not in CSMS or call is None or answer is None:
@@ -180,7 +172,7 @@ def _csms(action: str, options: Mapping[str, Any]) -> Iterator[Mistake]:
     else:
         below = schemas.fits(answer, {"status": expected}, ("answer",), name)
         yield from (Mistake(("answer",), wrong.text, wrong.fix) for wrong in below)
-    yield from _saves(options, name, answer)
+    yield from schemas.saves(options, name, answer)
 
 
 def answers(told: Mapping[str, Any], place: Place) -> Iterator[Mistake]:

@@ -150,7 +150,7 @@ def test_the_check_knows_the_names_of_the_stack(tmp_path: Path) -> None:
 
 
 def test_the_check_knows_the_commands_of_the_stack(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match='the station has no command "evse_manager_1/evse/get_evs"; did you mean'):
+    with pytest.raises(ConfigError, match='evse_manager_1/evse has no command "get_evs"; did you mean'):
         main(["--check", scenario_file(tmp_path, "{call: evse_manager_1/evse/get_evs}")])
 
 

@@ -76,7 +76,7 @@ def test_nothing_is_played_of_files_that_are_wrong(
     assert cli.main(["scenario", flag, str(tmp_path)]) == 1
     out, err = capsys.readouterr()
     assert "a.yaml:2: steps[0].car: there is no car command" in err
-    assert "b.yaml:2: connector: there is no connector 5" in err
+    assert "b.yaml:2: steps[0].connector: there is no connector 5" in err
     assert out == ""
 
 

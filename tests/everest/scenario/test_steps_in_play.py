@@ -184,8 +184,8 @@ def test_a_configuration_beside_the_file_is_the_station(tmp_path: Path) -> None:
 def test_names_that_the_stack_has_not_are_told_before_anything_is_played(tmp_path: Path) -> None:
     outcome = played(tmp_path, "  - {card: X, connector: 7}\n  - {event: Sesion}\n  - {error: x/Y}\n")
     assert not outcome.verdicts
-    assert [line.split("played.yaml:")[1][:18] for line in outcome.failure.splitlines()] == [
-        "3: connector: ther", "4: event: the stat", "5: error: the stat",
+    assert [line.split("played.yaml:")[1][:28] for line in outcome.failure.splitlines()] == [
+        "3: steps[0].connector: there", "4: steps[1].event: the stati", "5: steps[2].error: the stati",
     ]  # fmt: skip
 
 
