@@ -1,11 +1,15 @@
 """Why the station was started, kept in the store over the restart (station 5.5).
 
-Lives here: `BootReasonStore`. A store that fails is logged; a boot reason is not worth a reset that does not happen.
+Lives here: `BootReasonStore`. A store that fails, or says nothing, is logged; a boot reason is not worth a reset that
+does not happen, nor a start that waits.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Awaitable
+from typing import TypeVar
 
 from everest.contracts.interfaces.kvs import KvsClient
 from everest.contracts.types.system import BootReason
@@ -13,6 +17,9 @@ from everest.runtime import CommandError
 
 log = logging.getLogger(__name__)
 KEY = "ocpp_boot_reason"
+PATIENCE = 10.0
+"""Seconds for one answer of the store."""
+_T = TypeVar("_T")
 
 
 class BootReasonStore:
@@ -33,9 +40,9 @@ class BootReasonStore:
         if self._store is None:
             return
         try:
-            if overwrite or not await self._store.exists(key=KEY):
-                await self._store.store(key=KEY, value=reason.value)
-        except CommandError as error:
+            if overwrite or not await _in_time(self._store.exists(key=KEY)):
+                await _in_time(self._store.store(key=KEY, value=reason.value))
+        except (CommandError, TimeoutError) as error:
             log.error("boot reason %s not stored: %s: %s", reason.value, type(error).__name__, error)
 
     async def take(self) -> BootReason:
@@ -43,13 +50,13 @@ class BootReasonStore:
         if self._store is None:
             return BootReason.PowerUp
         try:
-            value = await self._store.load(key=KEY)
-        except CommandError as error:
+            value = await _in_time(self._store.load(key=KEY))
+        except (CommandError, TimeoutError) as error:
             log.error("boot reason not loaded: %s: %s", type(error).__name__, error)
             return BootReason.PowerUp
         try:
-            await self._store.delete(key=KEY)
-        except CommandError as error:
+            await _in_time(self._store.delete(key=KEY))
+        except (CommandError, TimeoutError) as error:
             log.error("boot reason %r will be told again: %s: %s", value, type(error).__name__, error)
         if value is None:
             return BootReason.PowerUp
@@ -58,3 +65,12 @@ class BootReasonStore:
         except ValueError:
             log.error("boot reason %r in the store is none, taken as PowerUp", value)
             return BootReason.PowerUp
+
+
+async def _in_time(call: Awaitable[_T]) -> _T:
+    """Errors: also TimeoutError."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await call
+    except TimeoutError:
+        raise TimeoutError(f"no answer for {PATIENCE:g} s") from None

@@ -1,22 +1,23 @@
-"""What both transfer flows need of their module: the network, tasks, time, temporary files, retry defaults."""
+"""What both transfer flows need of their module: the network, tasks, time, file names, retry defaults."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import tempfile
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Protocol
 
 from everest.runtime.clock import parse_timestamp, timestamp
 
 from . import chance
 from .transfer import Transfer
+from .workspace import Workspace
 
 log = logging.getLogger(__name__)
+LONGEST_NAP = 60.0
+"""Seconds without a look at the clock: after a start it may be set right by hours, or by years."""
 
 
 class Spawn(Protocol):
@@ -37,7 +38,7 @@ class Host:
     now: Callable[[], datetime]
     default_retries: float
     default_interval: float
-    folder: Path = Path(tempfile.gettempdir())
+    workspace: Workspace
 
     def moment(self, text: str | None, name: str) -> datetime | None:
         """The time a request gives as `name`; None where it gives none, and, with a word in the log, no real one."""
@@ -51,6 +52,11 @@ class Host:
         moment = self.moment(text, name)
         return 0.0 if moment is None else max(0.0, (moment - self.now()).total_seconds())
 
+    async def until(self, text: str | None, name: str) -> None:
+        """Wait for the time a request gives as `name`, by the clock on the wall."""
+        while (left := self.seconds_until(text, name)) > 0:  # noqa: ASYNC110 (the clock on the wall tells nobody)
+            await asyncio.sleep(min(left, LONGEST_NAP))
+
     def retries(self, retries: int | None, interval: int | None) -> tuple[int, float]:
         """(attempts in total, seconds between them)."""
         attempts = int(self.default_retries) if retries is None else retries
@@ -59,7 +65,3 @@ class Host:
     def temporary_name(self, kind: str) -> str:
         """`<kind>-<T><6 random characters>` (station 5.2, 5.4)."""
         return f"{kind}-{timestamp(self.now())}{chance.suffix()}"
-
-    def temporary_file(self, kind: str) -> Path:
-        """A fresh name in the temporary directory; the file is not made."""
-        return self.folder / self.temporary_name(kind)

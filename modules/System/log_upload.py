@@ -55,26 +55,32 @@ class LogUploader:
         self._task = self._host.spawn(self._run(request, name), name="log upload")
         return UploadLogsResponse(upload_logs_status=status, file_name=name)
 
+    async def close(self) -> None:
+        """End an upload without a word: the station ends."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
     def _publish(self, status: LogStatusEnum) -> None:
         self._send(LogStatus(log_status=status, request_id=self._request_id))
 
     async def _run(self, request: UploadLogsRequest, name: str) -> None:
-        path = self._host.folder / name
         try:
-            await self._attempts(request, path, upload_target(request.location, name))
+            await self._attempts(request, name)
         finally:
             if self._task is asyncio.current_task():
                 self._task = None
-            path.unlink(missing_ok=True)
+            self._host.workspace.path(name).unlink(missing_ok=True)
 
-    async def _attempts(self, request: UploadLogsRequest, path: Path, target: str) -> None:
+    async def _attempts(self, request: UploadLogsRequest, name: str) -> None:
+        target = upload_target(request.location, name)
         attempts, interval = self._host.retries(request.retries, request.retry_interval_s)
         for attempt in range(attempts):
             if attempt:
                 await asyncio.sleep(interval)
             self._publish(LogStatusEnum.Uploading)
             await asyncio.sleep(PAUSE)
-            if await self._attempt(request, path, target):
+            if await self._attempt(request, self._host.workspace.path(name), target):
                 self._publish(LogStatusEnum.Uploaded)
                 return
             self._publish(LogStatusEnum.UploadFailure)

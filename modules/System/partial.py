@@ -7,10 +7,15 @@ sent. Both only tell from where to go on; the protocols know how. Knows no proto
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class TransferError(Exception):
@@ -33,23 +38,51 @@ class Limits:
         return ssl.create_default_context(cafile=None if self.ca_file is None else str(self.ca_file))
 
 
-Validators = dict[tuple[str, Path], str]
-"""(location, file) -> validator of what is in the file; the caller keeps it between attempts."""
+def discard(path: Path) -> None:
+    """Delete a download, and what is remembered of it."""
+    for file in files_of(path):
+        file.unlink(missing_ok=True)
+
+
+def files_of(path: Path) -> tuple[Path, Path]:
+    """A download, and what is remembered of it."""
+    return path, _origin(path)
+
+
+def _origin(path: Path) -> Path:
+    return path.with_name(f"{path.name}.origin")
+
+
+def _boot_id() -> str:
+    """Tells one life of the machine from another; where the system does not, one process from another."""
+    try:
+        return BOOT_ID.read_text().strip()
+    except OSError:
+        return f"process {os.getpid()}"
 
 
 class Partial:
-    """The target of one download attempt."""
+    """The target of one download attempt.
 
-    def __init__(self, path: Path, location: str, validators: Validators, max_bytes: int) -> None:
+    Where its bytes come from stands in a small file beside it, so that another process can go on, too. It is for one
+    life of the machine: of what was written before a power cut, nobody knows how much reached the disk.
+    """
+
+    def __init__(self, path: Path, location: str, max_bytes: int) -> None:
         self.path = path
-        self._key = (location, path)
-        self._validators = validators
+        self._location = hashlib.sha256(location.encode(errors="surrogatepass")).hexdigest()
         self._max_bytes = max_bytes
 
     @property
     def validator(self) -> str | None:
         """What the part on disk came from; None: there is none to go on with."""
-        return self._validators.get(self._key) if self.size else None
+        if not self.size:
+            return None
+        try:
+            boot, location, validator = json.loads(_origin(self.path).read_bytes())
+        except (OSError, ValueError):
+            return None
+        return str(validator) if (boot, location) == (_boot_id(), self._location) else None
 
     @property
     def size(self) -> int:
@@ -61,11 +94,19 @@ class Partial:
         Errors: TransferError for more bytes than allowed; OSError.
         """
         self.check(size or 0)
+        file = self.path.open("ab" if resume else "wb")  # first: no bytes are ever taken for those of another file
+        try:
+            self._remember(validator)
+        except OSError:
+            file.close()
+            raise
+        return file
+
+    def _remember(self, validator: str | None) -> None:
         if validator:
-            self._validators[self._key] = validator
+            _origin(self.path).write_text(json.dumps([_boot_id(), self._location, validator]))
         else:
-            self._validators.pop(self._key, None)
-        return self.path.open("ab" if resume else "wb")
+            self.done()
 
     def check(self, size: int) -> None:
         """Errors: TransferError when `size` bytes are too many."""
@@ -79,7 +120,7 @@ class Partial:
 
     def done(self) -> None:
         """The file is complete: nothing to go on with."""
-        self._validators.pop(self._key, None)
+        _origin(self.path).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from . import firmware, log_upload
+from . import firmware, log_upload, plan
 from .system import System
 from .transfer import TransferError
 
@@ -56,7 +56,7 @@ def attach(module: System, world: World) -> None:
 
 def pauses_around(status: Any) -> float:
     """Seconds of pause between `Downloading` and the end of a download: one more in a signed update (station 5.3)."""
-    return firmware.PAUSE if status["request_id"] == firmware.UNSIGNED else 2 * firmware.PAUSE
+    return firmware.PAUSE if status["request_id"] == plan.UNSIGNED else 2 * firmware.PAUSE
 
 
 def outcomes(

@@ -1,6 +1,7 @@
 """The module class of System and its commands (station 5.1).
 
-Lives here: composition, reset, and the commands that are one line. Flows are in `firmware.py` and `log_upload.py`.
+Lives here: composition, start and end, reset, and the commands that are one line. Flows are in `firmware.py` and
+`log_upload.py`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ from .boot_reason import BootReasonStore
 from .firmware import FirmwareUpdater
 from .host import Host
 from .log_upload import LogUploader
+from .plan import Plans
 from .transfer import Limits, NetworkTransfer
+from .workspace import Workspace
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +47,7 @@ class SystemMain(SystemImplementation):
 
     async def update_firmware(self, firmware_update_request: FirmwareUpdateRequest) -> UpdateFirmwareResponse:
         """Station 5.2, 5.3."""
-        return self._system.firmware.update(firmware_update_request)
+        return await self._system.firmware.update(firmware_update_request)
 
     async def allow_firmware_installation(self) -> None:
         """Nothing waits for it (station 5.1)."""
@@ -86,12 +89,15 @@ class System(Module):
             now=self.clock.now,
             default_retries=float(self.config["DefaultRetries"]),
             default_interval=float(self.config["DefaultRetryInterval"]),
+            workspace=Workspace(f"{Path.cwd()} {self.info.id}"),
         )
         main = SystemMain(self)
-        folder = str(self.config["LogPath"])
+        state, folder = (str(self.config[key]) for key in ("StatePath", "LogPath"))
+        self._plans = Plans(Path(state) / f"firmware_update_{self.info.id}.json" if state else None)
         self.firmware = FirmwareUpdater(
             self.host,
             main.publish_firmware_update_status,
+            plans=self._plans,
             installed=self.boot_reason.firmware_updated,
             reset=self._reset_after_update if self.config["ResetAfterUpdate"] else None,
         )
@@ -102,6 +108,21 @@ class System(Module):
             module=self.info.id,
         )
         self.provide("main", main)
+
+    async def init(self) -> None:
+        """See what earlier lives left in the temporary directory, before a command adds to it."""
+        self._leftovers = self.host.workspace.leftovers()
+
+    async def ready(self) -> None:
+        """Go on where an earlier life was cut off. Everybody who wants to hear of it listens by now."""
+        await self.firmware.restore(self._leftovers)
+
+    async def shutdown(self) -> None:
+        """Let go of the transfers and of their folder."""
+        await self.firmware.close()
+        await self.logs.close()
+        self._plans.close()
+        self.host.workspace.close()
 
     def _limits(self) -> Limits:
         def path(key: str) -> Path | None:

@@ -17,7 +17,7 @@ import httpx
 
 from . import ftp_transfer, http_transfer, sftp_transfer
 from .locations import Location, LocationError, parse, shown
-from .partial import Limits, Partial, Sent, TransferError, Upload, Validators
+from .partial import Limits, Partial, Sent, TransferError, Upload
 
 __all__ = ["Limits", "NetworkTransfer", "Transfer", "TransferError"]
 
@@ -53,17 +53,15 @@ class Transfer(Protocol):
 
 
 class NetworkTransfer:
-    """The real transfers. Remembers of unfinished ones what it takes to go on: see `partial.py`."""
+    """The real transfers. Remembers of unfinished uploads what it takes to go on: see `partial.py`."""
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
-        self._validators: Validators = {}
         self._sent: Sent = {}
 
     async def download(self, location: str, target: Path) -> None:
         """Fetch `location`; a scheme is guessed as http."""
-        self._forget()
-        partial = Partial(target, location, self._validators, self._limits.max_bytes)
+        partial = Partial(target, location, self._limits.max_bytes)
 
         async def move(place: Location) -> None:
             await _known(DOWNLOADS, place)(place, partial, self._limits)
@@ -82,8 +80,6 @@ class NetworkTransfer:
 
     def _forget(self) -> None:
         """Files that are gone are not gone on with."""
-        for download in [key for key in self._validators if not key[1].exists()]:
-            del self._validators[download]
         for upload in [key for key in self._sent if not key.source.exists()]:
             del self._sent[upload]
 

@@ -72,7 +72,14 @@ class System(ModuleBench):
         self, *, store: bool = True, transfer: PlayedTransfer | None = None, clock: Clock | None = None, **config: Any
     ) -> None:
         connections = {"store": ["store/main"]} if store else {}
-        super().__init__(MODULE, module_id="system", config=config, connections=connections, clock=clock or LoopClock())
+        super().__init__(
+            MODULE,
+            module_id="system",
+            config=config,
+            connections=connections,
+            clock=clock or LoopClock(),
+            global_ready=False,
+        )
         self.transfer = transfer or PlayedTransfer()
         self.stored: dict[str, Any] = {}
         self.answer("store/main", "load", lambda args: self.stored.get(args["key"]))
@@ -89,6 +96,7 @@ class System(ModuleBench):
         self.host.transfer = self.transfer
         self._clock.now()
         self._start = asyncio.get_running_loop().time()
+        self.make_ready()
         return self
 
     @property

@@ -458,5 +458,6 @@ async def test_a_target_that_cannot_be_written_is_a_failure(scheme: str, tmp_pat
     async with serving:
         with pytest.raises(TransferError, match="FileNotFoundError"):
             await NetworkTransfer().download(f"{scheme}://127.0.0.1:{served.port}/x", tmp_path / "no" / "got")
+        (tmp_path / "full").symlink_to("/dev/full")
         with pytest.raises(TransferError, match="No space left"):
-            await NetworkTransfer().download(f"{scheme}://127.0.0.1:{served.port}/x", Path("/dev/full"))
+            await NetworkTransfer().download(f"{scheme}://127.0.0.1:{served.port}/x", tmp_path / "full")

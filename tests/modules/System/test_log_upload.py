@@ -13,6 +13,7 @@ import pytest
 
 from modules.System import locations
 from modules.System.archive import build
+from modules.System.workspace import Workspace
 from tests.modules.System.bench import START, System, at
 
 pytestmark = pytest.mark.looptime
@@ -151,12 +152,12 @@ async def test_an_archive_that_cannot_be_made_is_a_failure_and_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with System() as system:
-        system.host.folder = tmp_path / "nowhere"
+        system.host.workspace = Workspace("test", tmp_path / "nowhere")
         await system.upload(location=LOCATION, retries=2, retry_interval_s=10)
         assert await system.follow("log_status", 11) == [(0, "Uploading"), (2, "UploadFailure")]
         (tmp_path / "nowhere").mkdir()
         assert [status for _, status in await system.follow("log_status", 20)] == ["Uploading", "Uploaded"]
-        assert list((tmp_path / "nowhere").iterdir()) == []
+        assert [list(folder.iterdir()) for folder in (tmp_path / "nowhere").iterdir()] == [[]]
 
 
 async def test_an_archive_that_breaks_off_leaves_nothing_and_ends_nothing(
@@ -166,12 +167,12 @@ async def test_an_archive_that_breaks_off_leaves_nothing_and_ends_nothing(
         raise OSError(28, "No space left on device")
 
     async with System() as system:
-        system.host.folder = tmp_path
+        system.host.workspace = Workspace("test", tmp_path)
         monkeypatch.setattr(tarfile.TarFile, "addfile", full)
         await system.upload(location=LOCATION)
         assert await system.follow("log_status", 30) == [(0, "Uploading"), (2, "UploadFailure")]
         monkeypatch.undo()
-        assert list(tmp_path.iterdir()) == []
+        assert [list(folder.iterdir()) for folder in tmp_path.iterdir()] == [[]]
         assert (await system.upload(location=LOCATION))["upload_logs_status"] == "Accepted"
 
 

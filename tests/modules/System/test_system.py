@@ -50,6 +50,17 @@ async def test_a_store_that_fails_does_not_keep_the_reset_back(caplog: pytest.Lo
         assert "boot reason RemoteReset not stored" in caplog.text
 
 
+async def test_a_store_that_says_nothing_keeps_neither_reset_nor_start_back(caplog: pytest.LogCaptureFixture) -> None:
+    async with System() as system:
+        for command in ("exists", "load"):
+            system.answer("store/main", command, lambda args: asyncio.sleep(3600))
+        assert await system.call("main", "get_boot_reason", timeout=11) == "PowerUp"
+        assert "boot reason not loaded: TimeoutError: no answer for 10 s" in caplog.messages
+        await system.call("main", "reset", {"type": "Soft", "scheduled": False})
+        assert await system.ended(timeout=11) == 0
+        assert "boot reason RemoteReset not stored: TimeoutError: no answer for 10 s" in caplog.messages
+
+
 async def test_the_boot_reason_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     async with System() as system:
         system.stored["ocpp_boot_reason"] = "RemoteReset"

@@ -48,9 +48,11 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 class Station(ModuleBench):
     """System with a store that outlives it, the real network, and no pauses between statuses."""
 
-    def __init__(self, store: dict[str, Any], **config: Any) -> None:
+    def __init__(self, store: dict[str, Any], *, boot_id: Path | None = None, **config: Any) -> None:
         self.store = store
-        super().__init__(MODULE, module_id="system", config=config, connections={"store": ["store/main"]})
+        self.boot_id = boot_id
+        connections = {"store": ["store/main"]}
+        super().__init__(MODULE, module_id="system", config=config, connections=connections, global_ready=False)
         self.answer("store/main", "load", lambda args: store.get(args["key"]))
         self.answer("store/main", "exists", lambda args: args["key"] in store)
         self.answer("store/main", "store", lambda args: store.update({args["key"]: args["value"]}))
@@ -61,6 +63,9 @@ class Station(ModuleBench):
         package = type(self.module).__module__.rpartition(".")[0]
         for name in ("firmware", "log_upload"):
             sys.modules[f"{package}.{name}"].PAUSE = 0.0  # type: ignore[attr-defined]
+        if self.boot_id is not None:
+            sys.modules[f"{package}.partial"].BOOT_ID = self.boot_id  # type: ignore[attr-defined]
+        self.make_ready()
         return self
 
     async def __aexit__(self, *details: Any) -> None:
@@ -121,7 +126,7 @@ async def test_a_file_that_was_tampered_with_is_not_installed(scheme: str, tmp_p
         await station.call("main", "update_firmware", request(f"{scheme}://127.0.0.1:{served.port}/firmware.pnx"))
         seen = await station.statuses("firmware_update_status", "InvalidSignature")
         assert seen == ["Downloading", "Downloaded", "InvalidSignature"]
-        assert station.store == {}
+        await station.until(lambda: station.store == {}, what="the update to be forgotten")
 
 
 async def test_a_firmware_that_is_too_large_fails_as_often_as_asked(tmp_path: Path) -> None:
@@ -198,6 +203,30 @@ async def test_a_new_signed_update_ends_the_download_of_the_one_before() -> None
         told = station.published("main", "firmware_update_status")
         assert [status["request_id"] for status in told] == [7, *[8] * len(seen)]
         assert seen[:3] == ["Downloading", "Downloaded", "SignatureVerified"]
+
+
+@pytest.mark.parametrize("scheme", ["http", "ftp"])
+@pytest.mark.parametrize("machine", ["runs on", "started anew"])
+async def test_a_download_goes_on_after_a_restart_of_the_station_but_not_of_the_machine(
+    scheme: str, machine: str, tmp_path: Path
+) -> None:
+    """What was written before a power cut may not have reached the disk."""
+    context, _ = authority(tmp_path)
+    boot_id, config = tmp_path / "boot_id", {"StatePath": str(tmp_path / "state")}
+    boot_id.write_text("one\n")
+    served = Served(content=FIRMWARE, break_after=[len(CONTENT) // 2], refuses=frozenset({"AUTH"}))
+    async with servers.http(served) if scheme == "http" else servers.ftp(served, context, implicit=False):
+        async with Station({}, boot_id=boot_id, **config) as station:
+            location = f"{scheme}://127.0.0.1:{served.port}/firmware.pnx"
+            await station.call("main", "update_firmware", request(location, retry_interval_s=3600))
+            assert await station.statuses("firmware_update_status", "DownloadFailed") == SIGNED[:2]
+        served.asked.clear()
+        if machine == "started anew":
+            boot_id.write_text("another\n")
+        async with Station({}, boot_id=boot_id, **config) as station:
+            assert await station.statuses("firmware_update_status", "InstallRebooting") == SIGNED[2:]
+        went_on = [asked for asked in served.asked if str(asked).startswith(("bytes=", "REST"))]
+        assert len(went_on) == (machine == "runs on")
 
 
 async def test_a_reset_is_the_reason_of_the_next_start() -> None:
