@@ -34,6 +34,7 @@ from everest.contracts.types.reservation import (
 from everest.runtime import CommandError, Error, Module, ModuleContext, StartupError
 
 from .evse_commands import EvseCommands
+from .patience import Line
 from .reservation_service import ReservationService
 from .reservations import ReservationBook
 from .states import Connector, Consequence, Evse, StationState, apply_inoperative, apply_session_event
@@ -93,7 +94,7 @@ class Auth(Module):
         super().__init__(context)
         self._settings = _settings(self.config)
         self._station = StationState()
-        self._evses = EvseCommands()
+        self._evses = EvseCommands(self.spawn)
         self._evse_clients = self.connections("evse_manager", EvseManagerClient)
         self._store = self.optional_connection("kvs", KvsClient)
         self._warn_of_selection()
@@ -115,6 +116,8 @@ class Auth(Module):
             publish=lambda update: self._reservation.publish_reservation_update(update),
             save=self._save_reservations if self._store is not None else None,
         )
+        self._evses.on_recovered = self._reservations.review
+        self._store_line = Line(self.spawn, self._reservations.refresh)
         self._tokens = TokenHandler(
             self._station,
             self._settings,
@@ -132,9 +135,10 @@ class Auth(Module):
     def _warn_of_selection(self) -> None:
         """UserInput fails when a choice is needed, not before: tokens that name one EVSE need none (station 1.5)."""
         if self._settings.selection_algorithm is SelectionAlgorithm.UserInput and len(self._evse_clients) > 1:
-            log.warning(
-                "selection_algorithm UserInput cannot choose between EVSEs: a token that could mean several of the %d "
-                "ends this module. Set it to FindFirst, PlugEvents or PlugEventsLIFO",
+            log.error(
+                "module %s: selection_algorithm UserInput cannot choose between EVSEs: a token that could mean several "
+                "of the %d is refused. Set it to FindFirst, PlugEvents or PlugEventsLIFO",
+                self.info.id,
                 len(self._evse_clients),
             )
 
@@ -270,11 +274,16 @@ class Auth(Module):
         return f"reservation_{self.info.id}"
 
     async def _save_reservations(self, entries: list[dict[str, Any]]) -> None:
-        assert self._store is not None
-        try:
-            await self._store.store(key=self._key, value=entries)
-        except CommandError as error:
-            log.error("reservations could not be stored: %s: %s", type(error).__name__, error)
+        """A store that is silent is not asked again; when it has answered, all is stored as it is then."""
+
+        async def store() -> None:
+            assert self._store is not None
+            try:
+                await self._store.store(key=self._key, value=entries)
+            except CommandError as error:
+                log.error("reservations could not be stored: %s: %s", type(error).__name__, error)
+
+        await self._store_line.ask("storing reservations", store, None, skip=True)
 
     async def _load_reservations(self) -> None:
         if self._store is None:

@@ -1,7 +1,7 @@
 """Carries out what the reservation book decides: EVSE commands, updates, expiry, persistence (station 1.10).
 
-Lives here: `ReservationService`. Changes that talk to EVSEs take turns under one lock, in the order they came. The
-EVSEs never wait for Auth while they answer, so holding the lock over their commands cannot block.
+Lives here: `ReservationService`. Changes that talk to EVSEs take turns under one lock, in the order they came. An EVSE
+that does not answer holds the lock for a few seconds once (`patience.py`), and not at all as long as it stays silent.
 May not be imported here: the token flow.
 """
 
@@ -157,9 +157,13 @@ class ReservationService:
     def use(self, reservation_id: int) -> None:
         """A token used the reservation; its EVSE drops it by itself with the transaction."""
         self._forget(reservation_id)
-        self._spawn(self._after_use(), name=f"reservation {reservation_id} used")
+        self.refresh()
 
-    async def _after_use(self) -> None:
+    def refresh(self) -> None:
+        """See which EVSEs are held, and store everything."""
+        self._spawn(self._refresh(), name="reservations changed")
+
+    async def _refresh(self) -> None:
         async with self._turn:
             await self._changed()
 
@@ -181,8 +185,7 @@ class ReservationService:
     async def _review(self) -> None:
         async with self._turn:
             lost = self.book.lost()
-            for reservation_id in lost:
-                await self._drop(reservation_id, ReservationStatus.Removed)
+            await asyncio.gather(*(self._drop(reservation_id, ReservationStatus.Removed) for reservation_id in lost))
             await self._confirm()
             if lost:
                 await self._changed()
@@ -196,14 +199,20 @@ class ReservationService:
     async def _hold_evses(self) -> None:
         """Reserve the EVSEs that global reservations need all of, release those no longer needed (station 1.10)."""
         wanted = self.book.exhausted() | self.book.occupied_holds()
-        for evse_id in sorted(wanted - self.book.held):
-            if await self._evses.reserve(evse_id, GLOBAL_ID):
-                self.book.held.add(evse_id)
-                self._publish(GLOBAL_ID, ReservationStatus.Placed)
-        for evse_id in sorted(self.book.held - wanted):
-            self.book.held.discard(evse_id)
-            if self.book.is_releasable(evse_id):
-                await self._evses.cancel_reservation(evse_id)
+        await asyncio.gather(
+            *(self._hold(evse_id) for evse_id in sorted(wanted - self.book.held)),
+            *(self._release(evse_id) for evse_id in sorted(self.book.held - wanted)),
+        )
+
+    async def _hold(self, evse_id: int) -> None:
+        if await self._evses.reserve(evse_id, GLOBAL_ID):
+            self.book.held.add(evse_id)
+            self._publish(GLOBAL_ID, ReservationStatus.Placed)
+
+    async def _release(self, evse_id: int) -> None:
+        self.book.held.discard(evse_id)
+        if self.book.is_releasable(evse_id):
+            await self._evses.cancel_reservation(evse_id)
 
     # ------------------------------------------------------------------------------------------------- persistence
 

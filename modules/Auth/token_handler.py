@@ -17,7 +17,6 @@ from typing import NamedTuple
 from everest.contracts.interfaces.auth_token_validator import AuthTokenValidatorClient
 from everest.contracts.types.authorization import (
     AuthorizationStatus,
-    IdToken,
     ProvidedIdToken,
     TokenValidationStatus,
     TokenValidationStatusMessage,
@@ -195,8 +194,10 @@ class TokenHandler:
 
     async def _stop_all(self, token: ProvidedIdToken, referenced: Sequence[Evse]) -> Outcome:
         """The master pass stops every referenced transaction."""
-        for evse in [evse for evse in referenced if evse.transaction_active]:
-            await self._evses.stop_transaction(evse.id, StopTransactionReason.MasterPass, token)
+        active = [evse.id for evse in referenced if evse.transaction_active]
+        await asyncio.gather(
+            *(self._evses.stop_transaction(id, StopTransactionReason.MasterPass, token) for id in active)
+        )
         return Outcome(TokenValidationStatus.UsedToStop, token)
 
     # ------------------------------------------------------------------------------------------------- starting
@@ -252,12 +253,11 @@ class TokenHandler:
     async def _report_refusal(self, token: ProvidedIdToken, results: Sequence[ValidationResult]) -> None:
         """Step 10: the EVSEs that the token named learn of its refusal."""
         refusals = [result for result in results if result.authorization_status != AuthorizationStatus.Accepted]
-        for evse_id in dict.fromkeys(token.connectors or []) if refusals else ():
-            if evse_id in self._evses.clients:
-                await self._evses.authorize_response(evse_id, token, refusals[-1])
+        named = [id for id in dict.fromkeys(token.connectors or []) if id in self._evses.clients] if refusals else []
+        await asyncio.gather(*(self._evses.authorize_response(id, token, refusals[-1]) for id in named))
 
     async def _select(self, work: TokenInWork, candidates: Sequence[Evse]) -> Evse | TokenValidationStatus:
-        """Station 1.5: the EVSE, or the status that ends the token (TimedOut, Withdrawn)."""
+        """Station 1.5: the EVSE, or the status that ends the token (TimedOut, Withdrawn, Rejected)."""
         algorithm = self._settings.selection_algorithm
         deadline = asyncio.get_running_loop().time() + self._settings.connection_timeout
         while True:
@@ -265,6 +265,11 @@ class TokenHandler:
             evse = tokens.select_at_once(candidates, self._station, algorithm)
             if evse is None and work.withdrawn:
                 return TokenValidationStatus.Withdrawn
+            if evse is None and algorithm is tokens.SelectionAlgorithm.UserInput:
+                log.error(
+                    "token refused: selection_algorithm UserInput cannot choose between %d EVSEs", len(candidates)
+                )
+                return TokenValidationStatus.Rejected
             if evse is not None or algorithm not in tokens.WAITING:
                 return evse or TokenValidationStatus.TimedOut
             try:
@@ -285,21 +290,20 @@ class TokenHandler:
             work.wake.set()
         for work in in_work:
             await work.done.wait()
-        found = bool(in_work)
-        for evse in list(self._station.evses.values()):
-            if evse.identifier is not None and self._is_meant(evse, evse.identifier.id_token, request):
-                found = True
-                await self._withdraw_from(evse)
+        meant = [evse for evse in self._station.evses.values() if self._is_meant(evse, request)]
+        await asyncio.gather(*(self._withdraw_from(evse) for evse in meant))
+        found = bool(in_work or meant)
         return WithdrawAuthorizationResult.Accepted if found else WithdrawAuthorizationResult.AuthorizationNotFound
 
     @staticmethod
-    def _is_meant(evse: Evse, id_token: IdToken, request: WithdrawAuthorizationRequest) -> bool:
-        if request.evse_id is not None and request.evse_id != evse.id:
+    def _is_meant(evse: Evse, request: WithdrawAuthorizationRequest) -> bool:
+        if evse.identifier is None or request.evse_id not in (None, evse.id):
             return False
-        return request.id_token is None or tokens.same_token(request.id_token, id_token)
+        return request.id_token is None or tokens.same_token(request.id_token, evse.identifier.id_token)
 
     async def _withdraw_from(self, evse: Evse) -> None:
-        assert evse.identifier is not None
+        if evse.identifier is None:
+            return  # gone this very moment
         if evse.transaction_active:
             await self._evses.stop_transaction(evse.id, StopTransactionReason.DeAuthorized)
             return

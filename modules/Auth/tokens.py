@@ -119,7 +119,7 @@ def is_master_pass(parent: IdToken | None, master_pass_group_id: str) -> bool:
 
 
 def select_at_once(candidates: Sequence[Evse], station: StationState, algorithm: SelectionAlgorithm) -> Evse | None:
-    """Station 1.5 without its waiting: the EVSE that can be chosen now, or None."""
+    """Station 1.5 without its waiting: the EVSE that can be chosen now, or None. UserInput never chooses."""
     if len(candidates) == 1:
         return candidates[0]
     by_id = {evse.id: evse for evse in candidates}
@@ -134,7 +134,7 @@ def select_at_once(candidates: Sequence[Evse], station: StationState, algorithm:
                 return pending[0]
             return next((evse for evse in candidates if evse.available), None)
         case SelectionAlgorithm.UserInput:
-            raise NotImplementedError("selection_algorithm UserInput cannot choose between several EVSEs")
+            return None
 
 
 def judge(

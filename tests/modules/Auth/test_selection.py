@@ -124,17 +124,21 @@ async def test_the_connection_timeout_can_be_set_by_command() -> None:
         assert station.statuses()[-1] == "TimedOut"
 
 
-async def test_user_input_serves_tokens_that_name_one_evse_and_ends_the_module_when_a_choice_is_needed(
+async def test_user_input_serves_tokens_that_name_one_evse_and_refuses_those_that_need_a_choice(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with Station(selection_algorithm="UserInput") as station:
-        assert "UserInput cannot choose between EVSEs" in caplog.text
+        [warning] = [record for record in caplog.records if "UserInput cannot choose between EVSEs" in record.message]
+        assert warning.levelname == "ERROR"
         await station.swipe(token("TAG1", connectors=[2]))
         assert [evse for evse, _ in station.authorized()] == [2]
         await station.unplug(2)
         await station.swipe(token("TAG2"))
-        assert await station.ended(timeout=5) != 0
-        assert station.statuses()[-1] == "Accepted"
+        assert station.statuses() == [*START, "Processing", "Accepted", "Rejected"]
+        assert "token refused: selection_algorithm UserInput cannot choose between 2 EVSEs" in caplog.messages
+        assert [evse for evse, _ in station.authorized()] == [2]
+        await station.swipe(token("TAG2", connectors=[1]))
+        assert [evse for evse, _ in station.authorized()] == [1, 2]
 
 
 @pytest.mark.parametrize(("evses", "algorithm"), [(1, "UserInput"), (2, "FindFirst")])
