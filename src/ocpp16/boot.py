@@ -7,7 +7,7 @@ import: the router.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 
 from ocpp16.configuration import keys
@@ -76,6 +76,8 @@ class Boot:
         self._statuses = statuses
         self._metering = metering
         self.state = Registration.Disconnected
+        self.on_first_accepted: list[Callable[[], Awaitable[None]]] = []
+        """Called when the station may speak, after it has told its states."""
         self._retry = Timer(context.tasks, "boot_retry")
         self._heartbeat = Timer(context.tasks, "heartbeat")
 
@@ -127,6 +129,9 @@ class Boot:
         if not repeated:
             self._metering.start_aligned()
             await self._statuses.send_all(self._statuses.reports())
+            for speak in self.on_first_accepted:
+                await speak()
+            self.on_first_accepted.clear()
 
     async def _store_interval(self, interval: int) -> None:
         """Accepted names the heartbeat interval; other statuses do not (DEPARTURE 8)."""

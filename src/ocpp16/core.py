@@ -61,6 +61,7 @@ class Core:
         self.security_events = SecurityEvents(context)
         self.availability = Availability(context, self.statuses, self.transactions)
         self.firmware = Firmware(context, self.availability, self.transactions, self.security_events)
+        self.boot.on_first_accepted.append(self.firmware.accepted)
         self.data_transfer = DataTransfer(context)
         self.unlock = Unlock(context, self.transactions)
         effects = {

@@ -6,6 +6,7 @@ Owns: the last status of each kind, and the installation gate that empties the s
 
 from __future__ import annotations
 
+from collections import deque
 from enum import StrEnum
 
 import msgspec
@@ -53,6 +54,8 @@ GATE = frozenset({_F.Downloaded, _F.SignatureVerified})
 GATE_CANCELLED = frozenset(
     {_F.DownloadFailed, _F.InstallationFailed, _F.InstallVerificationFailed, _F.InvalidSignature}
 )
+MOST_EARLY = 20
+"""Statuses from before the first Accepted that are told after it."""
 INSTALLATION_OVER = frozenset({_F.InstallationFailed, _F.Installed, _F.InstallVerificationFailed})
 """Connectors that are wanted Operative are enabled again."""
 ENDED = INSTALLATION_OVER | {_F.InvalidSignature, _F.DownloadFailed}
@@ -83,6 +86,8 @@ class Firmware:
         self._signed: tuple[FirmwareStatusEnumType, int | None] = (_F.Idle, None)
         self._pending = False
         self._told_unavailable = False
+        self._accepted = False
+        self._early: deque[Request] = deque(maxlen=MOST_EARLY)
         transactions.on_acknowledged.append(self._transaction_acknowledged)
 
     # --- requests ----------------------------------------------------------------------------------------------------
@@ -150,14 +155,29 @@ class Firmware:
         if not isinstance(plain, FirmwareStatus):
             self._context.log.info("Firmware status %s exists for signed updates only: not sent", status)
             return
-        await self._send(FirmwareStatusNotificationRequest(status=plain))
+        await self._tell(FirmwareStatusNotificationRequest(status=plain))
         self._firmware = FirmwareStatus.Idle if status in ENDED else plain
 
     async def _signed_status(self, status: FirmwareStatusEnumType, request_id: int) -> None:
-        await self._send(SignedFirmwareStatusNotificationRequest(status=status, request_id=request_id))
+        await self._tell(SignedFirmwareStatusNotificationRequest(status=status, request_id=request_id))
         self._signed = (_F.Idle if status in ENDED else status, request_id)
         if status is _F.InvalidSignature:
             await self._security_events.raise_event("InvalidFirmwareSignature", critical=True)
+
+    async def _tell(self, request: Request) -> None:
+        """Before the first Accepted a status is that of an update which a restart cut off: the CSMS waits for its end,
+        so what may not go yet is kept for `accepted`. Later it goes the way of every message (libocpp 3.8.1)."""
+        if self._early:
+            self._early.append(request)  # in their order
+        elif await self._context.tell(request) is None and not self._accepted:
+            self._early.append(request)
+
+    async def accepted(self) -> None:
+        """The CSMS has accepted the station for the first time since its start."""
+        self._accepted = True
+        while self._early:
+            await self._send(self._early[0])
+            self._early.popleft()
 
     async def trigger_firmware(self) -> None:
         await self._send(FirmwareStatusNotificationRequest(status=self._firmware), triggered=True)

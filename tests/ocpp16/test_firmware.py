@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from ocpp16.firmware import Firmware
 from ocpp16.messages import GetDiagnosticsRequest, GetLogResponse, LogStatusEnumType
 from tests.support.ocpp16_station import Station, settled
 
@@ -276,3 +278,71 @@ async def test_a_gate_status_told_twice_lets_the_installation_go_once() -> None:
         assert len(station.asked_for("all_connectors_unavailable")) == 1
         await report(station, -1, "InstallationFailed", "Downloaded")
         assert len(station.asked_for("all_connectors_unavailable")) == 2
+
+
+# --- an update that a restart cut off
+
+
+def boot_answer(status: str) -> dict[str, Any]:
+    return {"status": status, "interval": 60, "currentTime": "2026-01-01T12:00:00.000Z"}
+
+
+@pytest.mark.parametrize("request_id", [-1, 7])
+async def test_statuses_from_before_the_first_accepted_are_told_after_it_in_their_order(request_id: int) -> None:
+    action = "FirmwareStatusNotification" if request_id == -1 else "SignedFirmwareStatusNotification"
+    async with Station() as station:
+        station.csms.answers["BootNotification"] = boot_answer("Pending")
+        await station.boot()
+        await report(station, request_id, "Downloading", "DownloadFailed", disable=False)
+        assert station.csms.requests(action) == []
+        station.csms.answers["BootNotification"] = boot_answer("Accepted")
+        await asyncio.sleep(61)
+        assert [p["status"] for p in station.csms.requests(action)] == ["Downloading", "DownloadFailed"]
+        assert {p.get("requestId", -1) for p in station.csms.requests(action)} == {request_id}
+        await report(station, request_id, "Downloading")
+        await asyncio.sleep(61)
+        assert [p["status"] for p in station.csms.requests(action)][2:] == ["Downloading"]
+
+
+async def test_of_very_many_early_statuses_the_latest_are_told() -> None:
+    async with Station() as station:
+        station.csms.answers["BootNotification"] = boot_answer("Pending")
+        await station.boot()
+        await report(station, -1, *["Downloading", "DownloadFailed"] * 20, "Downloading")
+        station.csms.answers["BootNotification"] = boot_answer("Accepted")
+        await asyncio.sleep(61)
+        told = [p["status"] for p in station.csms.requests("FirmwareStatusNotification")]
+        assert told == ["DownloadFailed", "Downloading"] * 10
+
+
+async def test_a_status_while_the_connection_is_lost_goes_the_way_of_every_message() -> None:
+    """libocpp 3.8.1: without QueueAllMessages it is dropped."""
+    async with Station(RetryBackoffWaitMinimum=30) as station:
+        await station.boot()
+        station.csms.drop()
+        await settled(0.1)
+        await report(station, -1, "Downloading")
+        await settled(60)
+        assert station.csms.requests("FirmwareStatusNotification") == []
+
+
+async def test_a_status_does_not_overtake_those_from_before_the_first_accepted() -> None:
+    sent: list[str] = []
+
+    async def tell(request: Any, *, before_accepted: bool = False) -> Any:
+        await asyncio.sleep(1)
+        if accepted.is_set():
+            sent.append(request.status)
+        return request if accepted.is_set() else None
+
+    accepted = asyncio.Event()
+    nobody: Any = SimpleNamespace(on_acknowledged=[])
+    firmware = Firmware(SimpleNamespace(tell=tell), nobody, nobody, nobody)  # type: ignore[arg-type]
+    for status in ("Downloading", "DownloadFailed", "Downloading"):
+        await firmware.firmware_status(-1, status, disable_connectors=False)
+    accepted.set()
+    telling = asyncio.create_task(firmware.accepted(), name="accepted")
+    await asyncio.sleep(1.5)
+    await firmware.firmware_status(-1, "Installing", disable_connectors=False)
+    await telling
+    assert sent == ["Downloading", "DownloadFailed", "Downloading", "Installing"]

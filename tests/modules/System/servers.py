@@ -37,7 +37,7 @@ class Served:
     take: list[int] = field(default_factory=list)
     """So many bytes of the next uploads are taken, then the line drops."""
     stalls: int = 0
-    """So many of the next downloads send nothing after their head (http)."""
+    """So many of the next downloads send nothing after their head (or what `break_after` says) and stay open (http)."""
     stalled: asyncio.Event = field(default_factory=asyncio.Event)
     loses: list[int] = field(default_factory=list)
     """So many bytes of the next uploads are not kept (ftp)."""
@@ -109,8 +109,8 @@ def _answer(served: Served, headers: dict[str, str], writer: asyncio.StreamWrite
     if served.modified is not None:
         lines.append(f"Last-Modified: {served.modified}")
     writer.write("\r\n".join([*lines, "Connection: close", "", ""]).encode())
-    if not served.stalls:
-        writer.write(body[: served.break_after.pop(0)] if served.break_after else body)
+    whole = b"" if served.stalls else body
+    writer.write(body[: served.break_after.pop(0)] if served.break_after else whole)
 
 
 @contextlib.asynccontextmanager
