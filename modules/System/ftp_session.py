@@ -87,8 +87,12 @@ class Session(ftplib.FTP_TLS):
         wrapped = self.context.wrap_socket(
             line, server_hostname=self.host, do_handshake_on_connect=False, session=session
         )
-        self._cut.hold(wrapped)
-        wrapped.do_handshake()
+        try:
+            self._cut.hold(wrapped)
+            wrapped.do_handshake()
+        except BaseException:
+            wrapped.close()
+            raise
         return wrapped
 
     def _offers_tls(self) -> bool:

@@ -252,6 +252,10 @@ def read_data(envelope: Envelope) -> Any:
     return wire.parse_data(envelope)
 
 
+def nested(depth: int) -> bytes:
+    return b'{"msg_type":"Var","data":{"data":' + b"[" * depth + b"]" * depth + b"}}"
+
+
 @pytest.mark.parametrize(
     ("payload", "read"),
     [
@@ -276,7 +280,7 @@ def read_data(envelope: Envelope) -> Any:
         (message("ConfigurationRequest", {"value": "x"}), wire.parse_set_request),
         (message("ConfigurationRequest", {"identifier": {}, "value": 5}), wire.parse_set_request),
         (message("ConfigurationResponse", {"response": {}}), wire.parse_configuration_response),
-        (b'{"msg_type":"Var","data":{"data":' + b"[" * 990 + b"]" * 990 + b"}}", wire.parse_var),
+        (nested(100_000), wire.parse_var),
         (b'{"msg_type":"ModuleReady","data":"\xff"}', read_data),
     ],
 )
@@ -297,3 +301,13 @@ def test_a_command_without_arguments_may_say_null_or_leave_them_out() -> None:
 
 def test_raw_json_is_passed_through_builders_untouched() -> None:
     assert wire.build_var(Raw(b'{"a":1.50}')) == b'{"data":{"data":{"a":1.50}},"msg_type":"Var"}'
+
+
+@pytest.mark.parametrize("depth", [*range(900, 1050, 10), 5000, 9990, 50_000])
+def test_deep_nesting_is_read_or_a_wire_error_and_nothing_else(depth: int) -> None:
+    """How deep the interpreter can read differs between its versions."""
+    try:
+        value = wire.parse_var(parsed(nested(depth)))
+        wire.parse_data(Envelope(TOPIC, None, value))
+    except WireError as error:
+        assert error.topic == TOPIC and error.reason
