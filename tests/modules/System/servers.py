@@ -37,12 +37,18 @@ class Served:
     take: list[int] = field(default_factory=list)
     """So many bytes of the next uploads are taken, then the line drops."""
     stalls: int = 0
-    """So many of the next downloads send nothing after their head (or what `break_after` says) and stay open (http)."""
+    """So many of the next downloads send nothing after their head (or what `break_after` says) and stay open."""
     stalled: asyncio.Event = field(default_factory=asyncio.Event)
     loses: list[int] = field(default_factory=list)
     """So many bytes of the next uploads are not kept (ftp)."""
     refuses: frozenset[str] = frozenset()
     """ftp commands this server does not know."""
+    mute: frozenset[str] = frozenset()
+    """ftp commands this server does not answer."""
+    first_word: str = "150 now"
+    """What is said before a transfer (ftp)."""
+    last_word: str = "226 done"
+    """What is said after a transfer (ftp)."""
     reused: list[bool] = field(default_factory=list)
     """Of each data connection: whether it took up a TLS session (ftp)."""
     mdtm: str = "20260105100000"
@@ -143,6 +149,8 @@ class _FtpSession:
                 return
 
     async def command(self, name: str, argument: str) -> bool:
+        if name in self.served.mute:
+            return False
         if name in self.served.refuses:
             self.say("502 no")
             return False
@@ -183,8 +191,10 @@ class _FtpSession:
         return None if path.startswith("in/") else len(self.served.content)
 
     async def transfer(self, name: str, path: str) -> None:
-        self.say("150 now")
+        self.say(self.served.first_word)
         reader, writer = await self.data.get()
+        if self.served.stalls:
+            await self.reader.read()
         if name != "RETR":
             await self.take(name, path, reader, writer)
         else:
@@ -195,7 +205,7 @@ class _FtpSession:
             writer.transport.abort()
         writer.close()
         self.server.close()
-        self.say("226 done")
+        self.say(self.served.last_word)
 
     async def take(self, name: str, path: str, reader: Any, writer: Any) -> None:
         """STOR or APPE; breaks off in the middle if so told."""

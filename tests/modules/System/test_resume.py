@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import trustme
 
+from modules.System import partial
 from modules.System.partial import Partial
 from modules.System.transfer import Limits, NetworkTransfer, TransferError
 from tests.modules.System import servers
@@ -314,3 +315,108 @@ async def test_sftp_without_its_package_says_what_is_missing(tmp_path: Path, mon
     monkeypatch.setitem(sys.modules, "asyncssh", None)
     with pytest.raises(TransferError, match="asyncssh"):
         await NetworkTransfer().download("sftp://user@127.0.0.1/x", tmp_path / "got")
+
+
+# --- what is remembered of a part
+
+
+def test_the_limits_are_those_that_the_documentation_tells() -> None:
+    assert (Limits().connect, Limits().idle, Limits().deadline) == (20, 60, 3600)
+
+
+async def test_nothing_is_remembered_of_a_file_that_is_whole(tmp_path: Path) -> None:
+    async with servers.http(Served()) as served:
+        await NetworkTransfer().download(f"http://127.0.0.1:{served.port}/firmware", tmp_path / "got")
+        assert list(tmp_path.iterdir()) == [tmp_path / "got"]
+
+
+async def test_what_cannot_be_remembered_is_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "got.origin").mkdir()
+    async with servers.http(Served()) as served:
+        with pytest.raises(TransferError, match="IsADirectoryError"):
+            await NetworkTransfer().download(f"http://127.0.0.1:{served.port}/firmware", tmp_path / "got")
+
+
+def part(tmp_path: Path, location: str = "http://host/firmware") -> Partial:
+    return Partial(tmp_path / "got", location, 100)
+
+
+def test_a_part_is_known_to_the_next_process_by_its_location(tmp_path: Path) -> None:
+    (tmp_path / "got").write_bytes(b"half")
+    comes_from(tmp_path / "got", "http://host/firmware", '"v1"')
+    assert part(tmp_path).validator == '"v1"'
+    assert part(tmp_path, "http://host/other").validator is None
+    assert "host" not in (tmp_path / "got.origin").read_text()  # a location may hold a password
+
+
+def test_a_part_without_bytes_is_none(tmp_path: Path) -> None:
+    (tmp_path / "got").write_bytes(b"")
+    comes_from(tmp_path / "got", "http://host/firmware", '"v1"')
+    assert part(tmp_path).validator is None
+
+
+@pytest.mark.parametrize("origin", ["", "[", "no json"])
+def test_a_memory_that_was_half_written_is_none(tmp_path: Path, origin: str) -> None:
+    (tmp_path / "got").write_bytes(b"half")
+    (tmp_path / "got.origin").write_text(origin)
+    assert part(tmp_path).validator is None
+
+
+def test_a_part_without_a_validator_makes_an_older_memory_void(tmp_path: Path) -> None:
+    (tmp_path / "got").write_bytes(b"half")
+    comes_from(tmp_path / "got", "http://host/firmware", '"v1"')
+    with part(tmp_path).open(None, resume=False, size=None) as file:
+        file.write(b"other")
+    assert part(tmp_path).validator is None
+
+
+def test_a_part_is_written_on_or_anew(tmp_path: Path) -> None:
+    for resume, content in ((False, b"a"), (True, b"ab"), (False, b"b")):
+        with part(tmp_path).open("v", resume=resume, size=None) as file:
+            file.write(content[-1:])
+        assert (tmp_path / "got").read_bytes() == content
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="where the machine tells its life")
+def test_the_machine_tells_one_life_from_another() -> None:
+    assert len(partial.BOOT_ID.read_text()) > 30
+
+
+def test_where_the_machine_does_not_tell_its_life_a_part_is_for_one_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partial, "BOOT_ID", tmp_path / "nowhere")
+    (tmp_path / "got").write_bytes(b"half")
+    comes_from(tmp_path / "got", "http://host/firmware", '"v1"')
+    assert part(tmp_path).validator == '"v1"'
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    assert part(tmp_path).validator is None
+
+
+# --- locations and their failures
+
+
+async def test_a_download_without_a_scheme_is_http(tmp_path: Path) -> None:
+    async with servers.http(Served()) as served:
+        await NetworkTransfer().download(f"127.0.0.1:{served.port}/firmware", tmp_path / "got")
+        assert (tmp_path / "got").read_bytes() == CONTENT
+
+
+async def test_an_upload_without_a_scheme_is_https(tls: tuple[ssl.SSLContext, Limits], tmp_path: Path) -> None:
+    (tmp_path / "logs").write_bytes(b"logs")
+    async with servers.http(Served(), tls[0]) as served:
+        await NetworkTransfer(tls[1]).upload(tmp_path / "logs", f"127.0.0.1:{served.port}/in/logs")
+        assert served.received == {"/in/logs": b"logs"}
+
+
+@pytest.mark.parametrize(
+    ("location", "reason"),
+    [
+        ("gopher://host/file", "scheme 'gopher' is not supported, use http, https, ftp, ftps, sftp"),
+        ("http://", "it names no host"),
+    ],
+)
+async def test_a_failure_names_the_place_and_the_reason(location: str, reason: str, tmp_path: Path) -> None:
+    with pytest.raises(TransferError) as failure:
+        await NetworkTransfer().download(location, tmp_path / "got")
+    assert str(failure.value) == f"{location!r}: {reason}"

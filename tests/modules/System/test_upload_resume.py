@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from modules.System.partial import Sent, Upload
 from modules.System.transfer import Limits, NetworkTransfer, TransferError
 from tests.modules.System import servers
 from tests.modules.System.servers import CONTENT, Served
@@ -176,3 +177,39 @@ async def test_an_http_upload_is_sent_again_whole(tmp_path: Path, source: Path) 
         assert served.received == {}
         await network.upload(source, f"http://127.0.0.1:{served.port}/in/logs")
         assert served.received == {"/in/logs": CONTENT}
+
+
+@pytest.mark.parametrize(
+    ("before", "sent", "there", "begin"),
+    [
+        (None, 3, 3, 3),  # all of it arrived
+        (None, 3, 2, 2),  # the rest was lost on the way
+        (None, 3, 4, 0),  # somebody else has written there
+        (None, 3, None, 0),  # the server does not tell
+        (None, 0, 0, 0),
+        (5, 3, 3, 0),  # a file of somebody else stood there: it is not to be mixed with ours
+        (None, 10, 10, 10),  # only the last word was missing
+    ],
+)
+def test_only_what_earlier_attempts_sent_is_gone_on_with(
+    before: int | None, sent: int, there: int | None, begin: int, tmp_path: Path
+) -> None:
+    (tmp_path / "logs").write_bytes(b"0123456789")
+    known: Sent = {}
+    first = Upload(tmp_path / "logs", "ftp://host/logs", known)
+    assert first.begin(before) == 0
+    first.passes(sent)
+    assert Upload(tmp_path / "logs", "ftp://host/logs", known).begin(there) == begin
+    assert Upload(tmp_path / "logs", "ftp://host/other", known).begin(there) == 0
+
+
+def test_an_upload_that_arrived_in_part_begins_anew(tmp_path: Path) -> None:
+    (tmp_path / "logs").write_bytes(b"0123456789")
+    known: Sent = {}
+    upload = Upload(tmp_path / "logs", "ftp://host/logs", known)
+    upload.begin(None)
+    upload.passes(10)
+    with pytest.raises(TransferError, match=r"^the server has 9 of 10 bytes; the next attempt begins anew$"):
+        upload.arrived(9)
+    assert known == {}
+    upload.arrived(None)  # the server does not tell: its word has to do
