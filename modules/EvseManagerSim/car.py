@@ -14,7 +14,18 @@ from typing import ClassVar
 
 from . import pilot
 from .battery import Battery, BatteryConfig
-from .commands import CarCommand, CommandSyntaxError, check_count, parse
+from .commands import (
+    CHARGE,
+    CURRENT,
+    RESIDUAL,
+    SECONDS,
+    TOGGLES,
+    CarCommand,
+    NotNowError,
+    check_count,
+    parse,
+    shown,
+)
 from .v2g import V2G, Offer, parse_wish
 
 log = getLogger(__name__)
@@ -22,7 +33,8 @@ log = getLogger(__name__)
 TICK_S = 0.25
 MAX_COMMANDS_PER_TICK = 1000
 RCD_REST_MA = 0.1
-MAX_CURRENT_A = 1000.0
+_TOO_LONG = f"it is too long: more than {MAX_COMMANDS_PER_TICK} commands in a row of which none waits (sleep ...)"
+_ENDLESS = "it does not end: plugin_commands contains `plugin`"
 
 
 class CarState(StrEnum):
@@ -93,20 +105,20 @@ class Car:
         return True
 
     def execute(self, text: str) -> None:
-        """Start a command list from an unplugged car; CommandSyntaxError if it cannot be taken."""
+        """Start a command list from an unplugged car. Errors: CommandSyntaxError, NotNowError at a bad time."""
         if not self.enabled:
-            raise CommandSyntaxError("the car simulation is not enabled")
+            raise NotNowError("the car simulation is not enabled")
         if self.running:
-            raise CommandSyntaxError("a charging session is still being executed; use modify_charging_session")
+            raise NotNowError("a charging session is still being executed; use modify_charging_session")
         commands = parse(text, iso=self.config.iso15118)
         self.needs_ventilation = False
         self._reset()
         self._start(commands)
 
     def modify(self, text: str) -> None:
-        """Replace the running list, keeping the car's state; CommandSyntaxError if it cannot be taken."""
+        """Replace the running list, keeping the car's state. Errors: CommandSyntaxError, NotNowError while disabled."""
         if not self.enabled:
-            raise CommandSyntaxError("the car simulation is not enabled")
+            raise NotNowError("the car simulation is not enabled")
         self._start(parse(text, iso=self.config.iso15118))
 
     def tick(self, now: float, duty: float | None) -> bool:
@@ -146,15 +158,19 @@ class Car:
         return self.config.stops_when_full and self.battery.full
 
     def _work_off(self, now: float, duty: float | None) -> None:
+        plugins = 0
         for _ in range(MAX_COMMANDS_PER_TICK):
             if not self._commands:
                 return
             command = self._commands[0]
+            plugins += command.name == "plugin"
             if not self._execute(command, now, duty):
                 return
             if self._commands[0] is command:
                 self._commands.pop(0)
-        log.error("the car's commands do not end (does plugin_commands contain `plugin`?); the list is dropped")
+        if not self._commands:
+            return
+        log.error("the list of car commands is dropped: %s", _ENDLESS if plugins > 1 else _TOO_LONG)
         self._commands = []
 
     def _start(self, commands: list[CarCommand]) -> None:
@@ -194,13 +210,13 @@ class Car:
             check_count(command)
             return self._HANDLERS[command.name](self, command.arguments, now, duty)
         except (ValueError, TypeError) as error:
-            log.error("car command %s %s failed: %s; skipped", command.name, " ".join(command.arguments), error)
+            log.error("car command %s %s failed: %s; skipped", command.name, shown(" ".join(command.arguments)), error)
             return True
 
     def _sleep(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
         (seconds,) = arguments
         if self._sleep_until is None:
-            self._sleep_until = now + float(seconds)
+            self._sleep_until = now + SECONDS.read(seconds)
         if now + 1e-6 < self._sleep_until:
             return False
         self._sleep_until = None
@@ -216,10 +232,7 @@ class Car:
 
     def _draw(self, arguments: tuple[str, ...], state: CarState) -> bool:
         current, phases = arguments
-        amps = float(current)
-        if not 0.0 <= amps <= MAX_CURRENT_A:
-            raise ValueError(f"the current is 0 to {MAX_CURRENT_A:g} A per phase")
-        self.max_current_A = amps
+        self.max_current_A = CURRENT.read(current)
         self.three_phases = phases == "3"
         self.state = state
         return True
@@ -253,7 +266,7 @@ class Car:
 
     def _rcd_current(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
         (milliamperes,) = arguments
-        self.rcd_current_mA = float(milliamperes)
+        self.rcd_current_mA = RESIDUAL.read(milliamperes)
         return True
 
     def _wait_for_real_plugin(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
@@ -268,10 +281,7 @@ class Car:
 
     def _set_soc(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
         (percent,) = arguments
-        soc = float(percent)
-        if not 0.0 <= soc <= 100.0:
-            raise ValueError("the state of charge is 0 to 100 percent")
-        self.battery.soc_percent = soc
+        self.battery.soc_percent = CHARGE.read(percent)
         return True
 
     def _wait_matched(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
@@ -326,7 +336,7 @@ class Car:
     def _bcb_toggle(self, arguments: tuple[str, ...], now: float, duty: float | None) -> bool:
         """B, C, B ... each tick: `count` times C, at most three."""
         (count,) = arguments
-        wanted = min(int(count), 3)
+        wanted = min(TOGGLES.read(count), 3)
         if self.state is CarState.toggling:
             self.state = CarState.plugged_in
             return False

@@ -1,11 +1,14 @@
 """The car's command language (station 3.3): text -> a list of commands, or a refusal that names the place.
 
-Pure parsing. What a command does to the car is in car.py.
+Pure parsing, and the bounds of every number that a command takes. What a command does to the car is in car.py.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+LONGEST_SHOWN = 80
+"""So many characters of what somebody sent stand in a log line."""
 
 # name -> argument counts it is registered with. One form: any count is accepted here and fails when executed (as
 # EVerest's car does); several forms: one must match.
@@ -46,6 +49,45 @@ class CommandSyntaxError(ValueError):
     """A command string that cannot be taken: the message says which command and why."""
 
 
+class NotNowError(CommandSyntaxError):
+    """The car takes no command string now, whatever it says."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a number of a command may be."""
+
+    what: str
+    least: float
+    most: float
+    unit: str
+    whole: bool = False
+
+    def read(self, text: str) -> float:
+        """The number that `text` is. Errors: ValueError that names it, for none, or one out of bounds."""
+        try:
+            value = float(text)
+        except ValueError:
+            raise ValueError(f"{self.what} {shown(text)!r} is no number") from None
+        if not self.least <= value <= self.most or (self.whole and value != int(value)):  # neither holds for a nan
+            kind = "a whole number, " if self.whole else ""
+            raise ValueError(
+                f"{self.what} {shown(text)} is not {kind}{self.least:.15g} to {self.most:.15g} {self.unit}"
+            )
+        return value
+
+
+SECONDS = Bounds("the time", 0.0, 1e9, "s")
+CURRENT = Bounds("the current", 0.0, 1000.0, "A per phase")
+RESIDUAL = Bounds("the residual current", -10000.0, 10000.0, "mA")
+CHARGE = Bounds("the state of charge", 0.0, 100.0, "percent")
+TOGGLES = Bounds("the count", 0.0, 1e9, "times", whole=True)
+DEPARTURE = Bounds("the departure", 0.0, 4294967295.0, "s")
+"""DepartureTime of ISO 15118-2 is an unsignedInt."""
+AMOUNT = Bounds("the amount", 0.0, 32767000.0, "Wh")
+"""EAmount of ISO 15118-2: 16 bits, in steps of up to 1 kWh."""
+
+
 @dataclass(frozen=True)
 class CarCommand:
     """One command, lower case, with its arguments as text."""
@@ -66,6 +108,11 @@ def parse(text: str, *, iso: bool = False) -> list[CarCommand]:
     return [_parse_one(part, number, iso) for number, part in enumerate(parts, start=1)]
 
 
+def shown(text: str) -> str:
+    """`text` as a log line carries it: cut where it is long."""
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}... ({len(text)} characters)"
+
+
 def check_count(command: CarCommand) -> None:
     """When it is executed, a command has as many arguments as it takes. Errors: ValueError."""
     forms = {**FORMS, **ISO_FORMS}[command.name]
@@ -76,14 +123,16 @@ def check_count(command: CarCommand) -> None:
 def _parse_one(part: str, number: int, iso: bool) -> CarCommand:
     name, *arguments = part.replace(",", " ").split(" ")
     if not name:
-        raise CommandSyntaxError(f"command {number} is empty or begins with a blank ({part!r})")
+        raise CommandSyntaxError(f"command {number} is empty or begins with a blank ({shown(part)!r})")
     known = {**FORMS, **ISO_FORMS} if iso else FORMS
     if name in ISO_FORMS and not iso:
         raise CommandSyntaxError(
             f"command {number}: {name} needs ISO 15118; set ac_hlc_enabled, ac_with_soc or charge_mode DC"
         )
     if name not in known:
-        raise CommandSyntaxError(f"command {number}: unknown command {name!r}; known: {', '.join(sorted(known))}")
+        raise CommandSyntaxError(
+            f"command {number}: unknown command {shown(name)!r}; known: {', '.join(sorted(known))}"
+        )
     forms = known[name]
     if len(forms) > 1 and len(arguments) not in forms:
         raise CommandSyntaxError(f"command {number}: {name} takes {forms} arguments, not {len(arguments)}")

@@ -355,6 +355,7 @@ class Hlc:
         return info
 
     def _departure(self, seconds: int | None) -> str:
+        """Both kinds of seconds are bounded: DEPARTURE of commands.py, and the manifest."""
         wanted = int(self._settings.number("departure_time")) if seconds is None else seconds
         return timestamp(self._clock.now() + timedelta(seconds=wanted))
 

@@ -19,7 +19,7 @@ from everest.contracts.types.evse_manager import EVInfo
 
 from .board import RCD_LIMIT_MA, BoardReport, SimulatedBoard
 from .car import TICK_S, Car
-from .commands import CommandSyntaxError
+from .commands import CommandSyntaxError, NotNowError
 from .cross_boot import PlugMemory
 from .dc_meter import DcMeter
 from .derate import DcDerate, PlugTemperature
@@ -130,19 +130,21 @@ class Simulator:
 
     def execute(self, payload: str) -> None:
         """carsim/cmd/execute_charging_session."""
-        try:
-            self.car.execute(payload)
-            self._memory.commands(payload)
-        except CommandSyntaxError as error:
-            log.error("carsim/cmd/execute_charging_session refused: %s", error)
+        self._take("execute", self.car.execute, payload)
 
     def modify(self, payload: str) -> None:
         """carsim/cmd/modify_charging_session."""
+        self._take("modify", self.car.modify, payload)
+
+    def _take(self, name: str, order: Callable[[str], None], payload: str) -> None:
+        """At a bad time refused with a warning (station 3.2), for its text with an error (3.3)."""
         try:
-            self.car.modify(payload)
+            order(payload)
             self._memory.commands(payload)
+        except NotNowError as refusal:
+            log.warning("carsim/cmd/%s_charging_session refused: %s", name, refusal)
         except CommandSyntaxError as error:
-            log.error("carsim/cmd/modify_charging_session refused: %s", error)
+            log.error("carsim/cmd/%s_charging_session refused: %s", name, error)
 
     async def inject(self, payload: str) -> None:
         """carsim/error (station 3.5)."""

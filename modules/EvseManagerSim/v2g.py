@@ -14,6 +14,8 @@ from logging import getLogger
 from everest.contracts.types.authorization import AuthorizationType
 from everest.contracts.types.evse_manager import PlugAndChargeConfiguration
 
+from .commands import AMOUNT, DEPARTURE, shown
+
 log = getLogger(__name__)
 
 
@@ -46,9 +48,10 @@ def parse_wish(arguments: tuple[str, ...]) -> Wish | None:
         if word in Payment.__members__:
             payment = Payment(word)
         else:
-            log.warning("iso_start_v2g_session: payment %r is not one of %s; auto", word, ", ".join(Payment))
-    departure, amount = (float(text) if text else None for text in (rest or ["", ""]))
-    return Wish(mode, payment, None if departure is None else int(departure), amount)
+            log.warning("iso_start_v2g_session: payment %r is not one of %s; auto", shown(word), ", ".join(Payment))
+    departure, amount = rest or ("", "")
+    departure_s = int(DEPARTURE.read(departure)) if departure else None
+    return Wish(mode, payment, departure_s, AMOUNT.read(amount) if amount else None)
 
 
 @dataclass(frozen=True)

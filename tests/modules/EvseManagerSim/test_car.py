@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modules.EvseManagerSim.car import TICK_S, Car, CarConfig
+from modules.EvseManagerSim.car import MAX_COMMANDS_PER_TICK, TICK_S, Car, CarConfig
 from modules.EvseManagerSim.commands import FORMS, ISO_FORMS, CarCommand, CommandSyntaxError, parse
 from modules.EvseManagerSim.v2g import V2G, Offer, Wish
 
 DUTY_16_A = 26.667
+NUMERIC = ("sleep", "rcd_current", "set_soc", "iso_wait_for_stop", "iso_start_bcb_toggle")
 
 
 def car(**config: object) -> Car:
@@ -45,6 +46,13 @@ def test_two_blanks_give_an_empty_argument() -> None:
 def test_unknown_and_empty_names_refuse_the_whole_string(text: str) -> None:
     with pytest.raises(CommandSyntaxError):
         parse(text)
+
+
+@pytest.mark.parametrize("text", ["a" * 200_000, " " + "a" * 200_000])
+def test_what_is_refused_stands_shortened_in_the_message(text: str) -> None:
+    with pytest.raises(CommandSyntaxError, match=r"aaa\.\.\. \(20000\d characters\)") as refusal:
+        parse(text)
+    assert len(str(refusal.value)) < 600
 
 
 @pytest.mark.parametrize("name", sorted(ISO_FORMS))
@@ -124,13 +132,25 @@ def test_a_disabled_car_refuses_commands_and_says_so() -> None:
         "draw_power_fixed -1,3",
         "draw_power_fixed nan,3",
         "set_soc 101",
+        "sleep -1",
+        "iso_start_bcb_toggle -1",
+        "iso_start_bcb_toggle 1.5",
+        "iso_start_v2g_session ac 1e400 0",
+        "iso_start_v2g_session ac 1000000000000 0",
+        "iso_start_v2g_session ac -1 0",
+        "iso_start_v2g_session ac 3600 1e400",
+        "iso_start_v2g_session ac contract 3600 nan",
+        *(f"{name} {text}" for name in NUMERIC for text in ("nan", "inf", "-inf", "1e400", "9" * 5000, "", "\u00bd")),
     ],
 )
 def test_a_command_that_fails_is_logged_and_skipped(bad: str, caplog: pytest.LogCaptureFixture) -> None:
-    one = car()
+    one = car(iso15118=True)
+    before = (one.rcd_current_mA, one.max_current_A, one.soc_percent)
     one.execute(f"{bad};pause;sleep 9")
     assert states(one, [None]) == ["B"]
-    assert "failed" in caplog.text
+    assert (one.rcd_current_mA, one.max_current_A, one.soc_percent) == before
+    (line,) = caplog.messages
+    assert "failed" in line and len(line) < 400
 
 
 def test_plugin_without_configured_commands_is_an_error(caplog: pytest.LogCaptureFixture) -> None:
@@ -151,7 +171,20 @@ def test_plugin_that_calls_itself_ends_with_an_error(caplog: pytest.LogCaptureFi
     one.execute("plugin")
     one.tick(0.0, None)
     assert not one.running
-    assert "do not end" in caplog.text
+    assert "plugin_commands contains `plugin`" in caplog.text
+
+
+def test_a_list_without_a_command_that_waits_is_called_too_long(caplog: pytest.LogCaptureFixture) -> None:
+    one = car()
+    one.execute("pause;" * 20_000)
+    one.tick(0.0, None)
+    assert not one.running
+    assert "too long" in caplog.text
+    assert "plugin" not in caplog.text
+    caplog.clear()
+    one.execute("pause;" * MAX_COMMANDS_PER_TICK)
+    one.tick(0.0, None)
+    assert (one.running, one.control_pilot, caplog.text) == (False, "B", "")
 
 
 def test_error_e_diode_and_residual_current_until_unplugged() -> None:

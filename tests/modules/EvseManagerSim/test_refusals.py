@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.modules.EvseManagerSim.charger import TO_CHARGING, Charger, token
+from tests.modules.EvseManagerSim.charger import NODERED, TO_CHARGING, Charger, token
 
 pytestmark = pytest.mark.looptime
 
@@ -153,3 +153,23 @@ async def test_a_disable_orders_state_f_of_the_board_and_switches_it_off() -> No
         await charger.set_available("Disable")
         await asyncio.sleep(0.5)
         assert [order for order in orders if "limit" not in order] == ["cp_state_F None", "enable False"]
+
+
+async def test_a_list_at_a_bad_time_is_a_warning_and_a_wrong_one_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    """Station 3.2 and 3.3."""
+    async with Charger() as charger:
+        await asyncio.sleep(1)
+        charger.car("sleep 99")
+        await asyncio.sleep(0.5)
+        caplog.clear()
+        charger.car("sleep 1")
+        charger.car("x" * 200_000, modify=True)
+        charger.external(f"{NODERED}carsim/error", f'{{"error_type": "{"y" * 200_000}"}}')
+        charger.external(f"{NODERED}carsim/cmd/enable", "false")
+        charger.car("sleep 1", modify=True)
+        await asyncio.sleep(0.5)
+        refused = [(record.levelname, record.message) for record in caplog.records if "simulat" in record.name.lower()]
+        levels = [level for level, message in refused]
+        assert levels == ["WARNING", "ERROR", "ERROR", "WARNING"]
+        assert "still being executed" in refused[0][1] and "not enabled" in refused[3][1]
+        assert all(len(message) < 700 for _, message in refused)
