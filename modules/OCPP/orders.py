@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from everest.contracts.types import authorization, evse_manager, ocpp, system
 from everest.contracts.types import reservation as bus_reservation
-from everest.runtime import CommandError, Shutdown
+from everest.runtime import ApiError, CommandError, Shutdown
 from ocpp16 import ReservationCheckStatus
 from ocpp16 import messages as m
 
@@ -35,13 +35,13 @@ CONFIGURATION_KEYS = ("ConnectionTimeOut", "ISO15118PnCEnabled", "CentralContrac
 
 
 async def attempt(call: Awaitable[T], what: str, default: T) -> T:
-    """The result of a bus command, or `default` where it failed."""
+    """The result of a bus command, or `default` where it failed or its interface forbids it (validate_schema)."""
     try:
         return await call
     except Shutdown:
         log.debug("%s was not answered before the end", what)
         return default
-    except CommandError as error:
+    except (CommandError, ApiError) as error:
         log.error("%s failed: %s: %s", what, type(error).__name__, error)
         return default
 
@@ -354,7 +354,9 @@ class Orders:
             )
 
     async def set_connection_timeout(self, seconds: int) -> None:
-        await attempt(self._module.auth.set_connection_timeout(seconds), "set_connection_timeout", None)
+        """As given, also outside the 10..300 s of the interface (libocpp, precision 16)."""
+        what = f"set_connection_timeout of {seconds} s, which Auth therefore does not use,"
+        await attempt(self._module.auth.set_connection_timeout(seconds), what, None)
 
     async def _plug_and_charge(self, configuration: evse_manager.PlugAndChargeConfiguration) -> None:
         for evse in self._module.evse_managers:
