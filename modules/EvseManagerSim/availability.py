@@ -13,6 +13,12 @@ START_ROW = EnableDisableSource(
     enable_source=EnableSource.Unspecified, enable_state=EnableState.Unassigned, enable_priority=10000
 )
 """What wins while nobody said anything; as EVerest shows it in its first Enabled event (station 2.2)."""
+HIGHEST_PRIORITY = 10000
+
+
+def is_allowed(row: EnableDisableSource) -> bool:
+    """Whether the priority is one of station 2.6; another would beat the whole table, and break the events' schema."""
+    return 0 <= row.enable_priority <= HIGHEST_PRIORITY
 
 
 class AvailabilityTable:

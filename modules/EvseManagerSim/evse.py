@@ -38,6 +38,7 @@ from everest.runtime import Clock, Severity
 from everest.runtime.clock import timestamp
 
 from . import events
+from .availability import HIGHEST_PRIORITY, is_allowed
 from .billing import Billing, transaction_request
 from .controller import Controller
 from .faults import Inoperative
@@ -102,6 +103,11 @@ class EvseManager(EvseManagerImplementation):
         return Evse(id=self._settings.connector_id, connectors=[connector])
 
     async def enable_disable(self, connector_id: int, cmd_source: EnableDisableSource) -> bool:
+        """True if the EVSE is enabled afterwards, also where the call is refused for its priority (station 2.6)."""
+        if not is_allowed(cmd_source):
+            what = f"enable_priority {cmd_source.enable_priority} is not 0 to {HIGHEST_PRIORITY}"
+            log.error("enable_disable of %s is refused: %s", cmd_source.enable_source, what)
+            return self._machine.table.enabled
         enabled = self._machine.set_availability(cmd_source, connector_id)
         await self._controller.drive()
         return enabled

@@ -173,3 +173,18 @@ async def test_a_list_at_a_bad_time_is_a_warning_and_a_wrong_one_an_error(caplog
         assert levels == ["WARNING", "ERROR", "ERROR", "WARNING"]
         assert "still being executed" in refused[0][1] and "not enabled" in refused[3][1]
         assert all(len(message) < 700 for _, message in refused)
+
+
+@pytest.mark.parametrize("priority", [-1, 10001, 10**30])
+async def test_a_priority_out_of_range_changes_nothing(priority: int, caplog: pytest.LogCaptureFixture) -> None:
+    """Station 2.6: the answer is whether the EVSE is enabled afterwards."""
+    async with Charger() as charger:
+        await asyncio.sleep(1)
+        assert await charger.set_available("Disable", connector_id=1, priority=priority) is True
+        assert f"enable_priority {priority} is not 0 to 10000" in caplog.text
+        assert await charger.set_available("Disable", priority=10000) is False
+        assert await charger.set_available("Enable", priority=priority) is False
+        assert await charger.set_available("Enable", priority=0) is True
+        await asyncio.sleep(0.5)
+        assert charger.kinds() == ["Disabled", "Enabled"]
+        assert "connector_id" not in charger.last("Disabled")
