@@ -40,6 +40,7 @@ from everest.runtime.clock import timestamp
 from . import events
 from .availability import HIGHEST_PRIORITY, is_allowed
 from .billing import Billing, transaction_request
+from .commands import shown
 from .controller import Controller
 from .faults import Inoperative
 from .hardware import Lock
@@ -329,6 +330,13 @@ class EvseManager(EvseManagerImplementation):
             return
         register, key = self._session_store
         uuid = await register.load(key)
+        if uuid is not None and not isinstance(uuid, str):
+            log.error(
+                "the stored %s is no session id but %s: a transaction that was open cannot be ended; "
+                "store its session id there as a text, or delete the key",
+                key,
+                shown(repr(uuid)),
+            )
         if not isinstance(uuid, str) or not uuid:
             return
         log.warning("the transaction of session %s was cut off; it is reported as PowerLoss", uuid)

@@ -209,3 +209,14 @@ async def test_the_signed_start_value_comes_at_the_end_where_it_is_not_sent_at_t
         assert "signed_meter_value" not in charger.last("TransactionStarted")["transaction_started"]
         finished = charger.last("TransactionFinished")["transaction_finished"]
         assert finished["start_signed_meter_value"]["signed_meter_data"] == "test start value"
+
+
+@pytest.mark.parametrize("stored", [17, True, ["a"], {"uuid": "x" * 5000}])
+async def test_a_stored_session_that_is_none_is_named_with_its_key(
+    stored: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Charger(store={"evse_manager_1_session": stored}) as charger:
+        await asyncio.sleep(1)
+        assert [event["event"] for event in charger.events()] == ["Enabled"]
+        (line,) = (message for message in caplog.messages if "evse_manager_1_session" in message)
+        assert "delete the key" in line and len(line) < 400
