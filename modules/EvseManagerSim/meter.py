@@ -21,6 +21,8 @@ PHASES = ("L1", "L2", "L3")
 EXPORT = "export"
 """Name of the export register in the store; only a DC car gives energy back, so it has no phases."""
 AMBIENT_C = 25.0
+HIGHEST_WH = 1e12
+"""What a register may have been stored with, per phase; none of a station gets there."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,13 @@ class Meter:
 
     def restore(self, register: Mapping[str, Any]) -> None:
         """Take a stored register over; ValueError if it is none."""
-        values = {name: float(register.get(name, 0.0)) for name in (*PHASES, EXPORT)}
-        if not all(math.isfinite(value) and value >= 0.0 for value in values.values()):
-            raise ValueError(f"not a meter register: {register}")
+        try:
+            values = {name: float(register.get(name, 0.0)) for name in (*PHASES, EXPORT)}
+        except OverflowError as error:
+            raise ValueError(f"not a register in Wh: {error}") from None
+        wrong = [name for name, value in values.items() if not 0.0 <= value <= HIGHEST_WH]
+        if wrong:
+            raise ValueError(f"{', '.join(wrong)} not 0 to {HIGHEST_WH:g} Wh")
         self.exported_Wh = values.pop(EXPORT)
         self._energy_Wh = values
 

@@ -15,6 +15,7 @@ from everest.contracts.types.powermeter import Powermeter
 from everest.contracts.types.units import Energy
 from everest.runtime import Clock
 
+from .commands import shown
 from .meter import Meter
 from .register import Register
 
@@ -54,7 +55,7 @@ class Metering:
         try:
             self.meter.restore(stored)
         except (AttributeError, TypeError, ValueError) as error:
-            log.error("the stored meter register is unusable (%s); starting at 0", error)
+            log.error("the stored meter register %s is unusable (%s); starting at 0", self._key, shown(str(error)))
 
     async def take(self, *, reset: bool = False) -> Powermeter:
         """A fresh reading, published. reset: the register is set to 0 before (plug in; DEPARTURE S2)."""

@@ -72,7 +72,7 @@ class FileRegister:
             return json.loads(path.read_bytes())
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             log.error("%s cannot be read (%s); starting without it", path, error)
             return None
 

@@ -68,9 +68,10 @@ def test_register_stored_and_restored() -> None:
     one.advance(100.0)
     other.restore(one.register())
     assert other.total_Wh == one.total_Wh > 0
-    for nonsense in ({"L1": "x"}, {"L1": -1.0}, {"L1": float("nan")}):
+    for nonsense in ({"L1": "x"}, {"L1": -1.0}, {"L1": float("nan")}, {"L2": 1e308}, {"export": 10**400}):
         with pytest.raises(ValueError):
             other.restore(nonsense)
+        assert other.register() == one.register()
 
 
 @pytest.mark.parametrize(("kind", "length"), [("UUID", 36), ("UUID_BASE64", 22), ("SHORT_BASE64", 16)])

@@ -220,3 +220,16 @@ async def test_a_stored_session_that_is_none_is_named_with_its_key(
         assert [event["event"] for event in charger.events()] == ["Enabled"]
         (line,) = (message for message in caplog.messages if "evse_manager_1_session" in message)
         assert "delete the key" in line and len(line) < 400
+
+
+HUGE = dict.fromkeys(("L1", "L2", "L3", "export"), 1e308)
+
+
+@pytest.mark.parametrize("stored", [HUGE, {"L1": 10**400}, {"L1": None}, [1], "x", 7])
+async def test_an_unusable_register_is_refused_by_name_and_the_meter_begins_at_0(
+    stored: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Charger(store={"evse_manager_1_meter": stored}) as charger:
+        await charger.charge(5)
+        assert "the stored meter register evse_manager_1_meter is unusable" in caplog.text
+        assert 0.0 <= charger.energy() < 100.0
