@@ -88,8 +88,9 @@ class Plans:
             return None
 
     def close(self) -> None:
-        """What was begun is done first."""
+        """What was begun is done first; nothing is written any more."""
         self._worker.shutdown()
+        self._path = None
 
 
 def _load(path: Path) -> Plan | None:

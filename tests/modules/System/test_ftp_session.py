@@ -17,6 +17,7 @@ import trustme
 
 from modules.System import ftp_session
 from modules.System.blocking import Cut, CutShort, in_thread
+from modules.System.locations import parse
 from modules.System.transfer import Limits, NetworkTransfer, TransferError
 from tests.modules.System import servers
 from tests.modules.System.servers import Served
@@ -69,6 +70,23 @@ async def test_a_data_connection_has_the_idle_time_for_each_block(
         limits = Limits(connect=NEVER, idle=0.2, deadline=8)
         with pytest.raises(TransferError, match="TimeoutError"):
             await NetworkTransfer(limits).download(f"ftp://127.0.0.1:{served.port}/file", tmp_path / "got")
+
+
+@pytest.mark.parametrize(
+    ("location", "port"), [("ftp://host/x", 21), ("ftps://host/x", 990), ("ftp://host:5/x", 5), ("ftps://host:5/x", 5)]
+)
+def test_each_scheme_has_its_port(location: str, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = ftp_session.Session(Limits(), Cut())
+    dialed: list[tuple[str, int]] = []
+
+    def dial(*place: Any) -> Any:
+        dialed.append(place)
+        raise OSError
+
+    monkeypatch.setattr(session, "_dial", dial)
+    with pytest.raises(OSError):
+        session.begin(parse(location, default_scheme="ftp"))
+    assert dialed == [("host", port)]
 
 
 async def test_a_server_may_tell_of_the_data_connection_first(tls: tuple[ssl.SSLContext, Path], tmp_path: Path) -> None:

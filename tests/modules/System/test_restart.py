@@ -373,6 +373,14 @@ async def test_what_another_writing_left_half_done_does_not_hinder_the_next(mach
         assert [path.name for path in machine.state.iterdir()] == ["firmware_update_system.json"]
 
 
+async def test_an_update_in_the_last_moment_ends_nothing(machine: Machine) -> None:
+    async with machine.life() as system:
+        await asyncio.sleep(1)
+        await system.module.shutdown()
+        assert await system.update(**unsigned()) == "Accepted"
+        assert machine.plan is None
+
+
 async def test_two_modules_keep_their_updates_apart(machine: Machine) -> None:
     async with machine.life() as system:
         await system.update(**unsigned(retrieve_timestamp=at(100)))
