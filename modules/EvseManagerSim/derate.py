@@ -18,6 +18,8 @@ log = getLogger(__name__)
 
 WARM_A, WARM_BY_C, LAG_S = 200.0, 40.0, 300.0
 """At so many A the plug gets so much warmer than its surroundings, two thirds of it after the lag."""
+HOTTEST_BY_C = 125.0
+"""Hotter it would not live."""
 
 
 class PlugTemperature:
@@ -29,7 +31,7 @@ class PlugTemperature:
 
     def step(self, amps: float, seconds: float) -> None:
         """`amps` flowed for `seconds`."""
-        goal = self.ambient_C + WARM_BY_C * (amps / WARM_A) ** 2
+        goal = self.ambient_C + min(WARM_BY_C * (amps / WARM_A) ** 2, HOTTEST_BY_C)
         self.value_C += (goal - self.value_C) * (1.0 - math.exp(-max(seconds, 0.0) / LAG_S))
 
 

@@ -21,6 +21,8 @@ PHASES = ("L1", "L2", "L3")
 EXPORT = "export"
 """Name of the export register in the store; only a DC car gives energy back, so it has no phases."""
 AMBIENT_C = 25.0
+HOTTEST_C = 90.0
+"""No connector gets hotter, whatever the car draws."""
 HIGHEST_WH = 1e12
 """What a register may have been stored with, per phase; none of a station gets there."""
 
@@ -126,8 +128,8 @@ class Meter:
         )
 
     def temperature_C(self) -> float:
-        """A plausible temperature that follows the current."""
-        return AMBIENT_C + 2.0 * abs(self._current())
+        """A plausible temperature that follows the current: some 90 °C at 32 A, and no more."""
+        return min(AMBIENT_C + 2.0 * abs(self._current()), HOTTEST_C)
 
     def _whole_Wh(self) -> dict[str, float]:
         return {phase: float(math.floor(value + 1e-9)) for phase, value in self._energy_Wh.items()}

@@ -15,6 +15,12 @@ DC: dict[str, Any] = {"charge_mode": "DC", "dc_target_current": 40, "dc_target_v
 SESSION = "sleep 1;iso_wait_slac_matched;iso_start_v2g_session DC externalpayment;iso_wait_pwr_ready;sleep 3600"
 
 
+def test_the_plug_does_not_melt() -> None:
+    plug = PlugTemperature(25.0)
+    plug.step(10_000.0, 1e6)
+    assert plug.value_C == pytest.approx(150.0)
+
+
 class Derated(Charger):
     async def begin(self) -> None:
         await asyncio.sleep(1)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modules.EvseManagerSim.chance import Noise, session_id
+from modules.EvseManagerSim.dc_meter import DcMeter
 from modules.EvseManagerSim.meter import Meter, MeterConfig
 
 
@@ -52,6 +53,24 @@ def test_the_register_never_falls_and_is_shown_in_whole_watt_hours(loads: list[t
         reading = one.reading(now, "T")
         assert reading.energy_Wh_import.total == int(reading.energy_Wh_import.total) >= shown
         shown = reading.energy_Wh_import.total
+
+
+@pytest.mark.parametrize(("amps", "celsius"), [(0.0, 25.0), (16.0, 57.0), (32.0, 89.0), (80.0, 90.0), (1000.0, 90.0)])
+def test_the_meter_gets_warm_and_not_hotter_than_a_connector(amps: float, celsius: float) -> None:
+    one = meter()
+    one.set_load(0.0, amps, 3)
+    assert one.temperature_C() == pytest.approx(celsius)
+
+
+@pytest.mark.parametrize(
+    ("amps", "celsius"), [(0.0, 25.0), (61.0, 30.1), (-61.0, 30.1), (200.0, 55.0), (300.0, 66.5), (10000.0, 85.0)]
+)
+def test_a_dc_cable_gets_as_warm_as_dc_cables_do(amps: float, celsius: float) -> None:
+    one = DcMeter(MeterConfig(), Noise(1, enabled=False), 0.0)
+    one.set_dc_load(0.0, amps, 400.0)
+    assert one.temperature_C() == pytest.approx(celsius, abs=0.1)
+    (shown,) = one.reading(0.0, "T").temperatures or []
+    assert shown.temperature == pytest.approx(celsius, abs=0.1)
 
 
 def test_time_that_runs_backwards_adds_nothing() -> None:
