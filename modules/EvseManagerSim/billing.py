@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from logging import getLogger
 from typing import Protocol, TypeVar
 
@@ -22,8 +23,10 @@ from everest.contracts.types.powermeter import (
     TransactionStartResponse,
     TransactionStopResponse,
 )
+from everest.contracts.types.units_signed import SignedMeterValue
 from everest.runtime import CommandError, Shutdown
 
+from .commands import shown
 from .metering import Metering, no_reading
 from .register import Register
 from .signing import Begin, Reading, Signer, from_stored, to_stored
@@ -31,6 +34,7 @@ from .signing import Begin, Reading, Signer, from_stored, to_stored
 log = getLogger(__name__)
 T = TypeVar("T")
 
+HIGHEST_PAGE = 2**53
 ANSWER_TIMEOUT_S = 15.0
 """So long a meter on the bus may think about a start or a stop."""
 
@@ -105,22 +109,24 @@ class SimulatedBilling:
     async def start(self, request: TransactionReq) -> TransactionStartResponse:
         """Always OK; the signed value only where the configuration sends it at the start (station 3.4)."""
         begin = Begin(request, self._reading())
+        begin = replace(begin, signed=self._signer.start(begin, await self._next_page()))
         self._begun = {request.transaction_id: begin}
         if self._signer.paged:
             await self._register.store(self._key + "_begin", to_stored(begin))
-        signed = None
-        if self._metering.meter.config.send_on_transaction_start:
-            signed = self._signer.start(begin, await self._next_page())
-        return TransactionStartResponse(status=OK, signed_meter_value=signed)
+        sent = self._metering.meter.config.send_on_transaction_start
+        return TransactionStartResponse(status=OK, signed_meter_value=begin.signed if sent else None)
 
     async def stop(self, transaction_id: str) -> TransactionStopResponse:
         """Always OK. Of a transaction that is not known any more only the end is signed."""
-        begin = self._begun.get(transaction_id) or await self._stored(transaction_id)
-        return TransactionStopResponse(
-            status=OK,
-            start_signed_meter_value=self._signer.start(begin, await self._next_page()),
-            signed_meter_value=self._signer.stop(begin, self._reading(), await self._next_page()),
-        )
+        known = self._begun.get(transaction_id)
+        begin = known or await self._stored(transaction_id)
+        if begin is not None and begin.signed is not None:
+            start: SignedMeterValue | None = begin.signed
+        else:
+            start = self._signer.start(begin, await self._next_page())
+        cut_off = known is None and begin is not None
+        stop = self._signer.stop(begin, self._reading(), await self._next_page(), power_lost=cut_off)
+        return TransactionStopResponse(status=OK, start_signed_meter_value=start, signed_meter_value=stop)
 
     async def clean_up(self) -> None:
         """The simulated meter has none."""
@@ -136,7 +142,7 @@ class SimulatedBilling:
         try:
             begin = from_stored(stored)
         except ValueError as error:
-            log.error("the stored start of transaction %s is unusable: %s", transaction_id, error)
+            log.error("the stored start of transaction %s is unusable: %s", transaction_id, shown(str(error)))
             return None
         return begin if begin.request.transaction_id == transaction_id else None
 
@@ -146,7 +152,11 @@ class SimulatedBilling:
             return 0
         if self._page is None:
             stored = await self._register.load(self._key + "_page")
-            self._page = stored if isinstance(stored, int) and stored > 0 else 0
+            self._page = stored if isinstance(stored, int) and 0 < stored <= HIGHEST_PAGE else 0
+            if stored is not None and stored != self._page:
+                log.error(
+                    "the stored %s_page is no page of a meter: %s; they begin at 1", self._key, shown(repr(stored))
+                )
         self._page += 1
         await self._register.store(self._key + "_page", self._page)
         return self._page

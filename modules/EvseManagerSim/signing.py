@@ -22,6 +22,8 @@ from .meter import MeterConfig
 
 OCMF_METHODS: dict[str, str] = {"secp256r1": "ECDSA-secp256r1-SHA256", "secp384r1": "ECDSA-secp384r1-SHA256"}
 OBIS_IMPORT_TOTAL = "1-b:1.8.0"
+BEGIN, END, POWER_FAILURE = "B", "E", "P"
+"""TX of OCMF 1.x. A meter is not told who ended a transaction (L, R, A): of its own it knows the power failure only."""
 
 
 class KeyFileError(ValueError):
@@ -38,10 +40,12 @@ class Reading:
 
 @dataclass(frozen=True)
 class Begin:
-    """What opened the transaction: it is signed again with the stop, and so is kept over a restart."""
+    """What opened the transaction: it is named again in the document of the stop, and so is kept over a restart."""
 
     request: TransactionReq
     reading: Reading
+    signed: SignedMeterValue | None = None
+    """The document of the begin, made once: the stop's answer carries this one, also after a restart."""
 
 
 class Signer(Protocol):
@@ -53,8 +57,9 @@ class Signer(Protocol):
 
     def start(self, begin: Begin | None, page: int) -> SignedMeterValue | None: ...
 
-    def stop(self, begin: Begin | None, end: Reading, page: int) -> SignedMeterValue:
-        """begin None: the meter does not know (any more) what opened the transaction."""
+    def stop(self, begin: Begin | None, end: Reading, page: int, *, power_lost: bool = False) -> SignedMeterValue:
+        """begin None: the meter does not know (any more) what opened the transaction. power_lost: a restart of the
+        meter cut it off."""
         ...
 
 
@@ -70,7 +75,7 @@ class FixedTexts:
     def start(self, begin: Begin | None, page: int) -> SignedMeterValue:
         return self._dummy(self._config.blob_start)
 
-    def stop(self, begin: Begin | None, end: Reading, page: int) -> SignedMeterValue:
+    def stop(self, begin: Begin | None, end: Reading, page: int, *, power_lost: bool = False) -> SignedMeterValue:
         return self._dummy(self._config.blob_stop)
 
     def _dummy(self, text: str) -> SignedMeterValue:
@@ -93,12 +98,13 @@ class OcmfSigner:
         self.public_key = encoded.hex().upper()
 
     def start(self, begin: Begin | None, page: int) -> SignedMeterValue | None:
-        return None if begin is None else self._signed([("B", begin.reading)], begin.request, page)
+        return None if begin is None else self._signed([(BEGIN, begin.reading)], begin.request, page)
 
-    def stop(self, begin: Begin | None, end: Reading, page: int) -> SignedMeterValue:
+    def stop(self, begin: Begin | None, end: Reading, page: int, *, power_lost: bool = False) -> SignedMeterValue:
+        kind = POWER_FAILURE if power_lost else END
         if begin is None:
-            return self._signed([("E", end)], None, page)
-        return self._signed([("B", begin.reading), ("E", end)], begin.request, page)
+            return self._signed([(kind, end)], None, page)
+        return self._signed([(BEGIN, begin.reading), (kind, end)], begin.request, page)
 
     def _signed(
         self, readings: list[tuple[str, Reading]], request: TransactionReq | None, page: int
@@ -190,7 +196,8 @@ def _make_key(path: Path) -> ec.EllipticCurvePrivateKey:
 
 def to_stored(begin: Begin) -> dict[str, Any]:
     """A Begin as the register keeps it over a restart."""
-    return {"request": msgspec.to_builtins(begin.request), "reading": asdict(begin.reading)}
+    stored = {"request": msgspec.to_builtins(begin.request), "reading": asdict(begin.reading)}
+    return stored if begin.signed is None else {**stored, "signed": msgspec.to_builtins(begin.signed)}
 
 
 def from_stored(stored: Any) -> Begin:

@@ -304,12 +304,16 @@ async def test_ocmf_documents_are_signed_with_the_published_key_and_survive_a_re
         assert [row["TX"] for row in end["RD"]] == ["B", "E"]
         assert end["RD"][1]["RV"] * 1000 == finished["meter_value"]["energy_Wh_import"]["total"] > 0
         assert (begin["ID"], begin["IT"], begin["CI"]) == ("TAG1", "ISO14443", "DE*PNX*E1234567*1")
+        assert finished["start_signed_meter_value"] == started["signed_meter_value"]
         await charger.unplug()
         await charger.charge(10)
+        second = charger.last("TransactionStarted")["transaction_started"]["signed_meter_value"]
     async with Charger(store=store, **config) as charger:  # killed in the second transaction
         await asyncio.sleep(1)
         assert charger.published("evse", "powermeter_public_key_ocmf") == [key]
         lost = charger.last("TransactionFinished")["transaction_finished"]
+        assert lost["start_signed_meter_value"] == second  # the very document, not another one of the same begin
+        assert [row["TX"] for row in verified(lost["signed_meter_value"], key)["RD"]] == ["B", "P"]
         pages = [verified(lost[name], key)["PG"] for name in ("start_signed_meter_value", "signed_meter_value")]
         numbers = [int(page.removeprefix("T")) for page in pages]
         assert numbers == sorted(set(numbers))
@@ -339,6 +343,43 @@ async def test_a_dc_meter_signs_as_one_and_an_end_without_known_begin_is_signed_
         end = verified(answer["signed_meter_value"], key)
         assert [(row["TX"], row["RT"]) for row in end["RD"]] == [("E", "DC")]
         assert end["IS"] is False
+
+
+@virtual
+async def test_a_begin_that_is_not_sent_at_once_is_signed_once_all_the_same(tmp_path: Path) -> None:
+    config: dict[str, Any] = {"meter_signing": "OCMF", "dummy_meter_value_send_on_transaction_start": False}
+    async with Charger(**config) as charger:
+        await charger.charge(5)
+        assert "signed_meter_value" not in charger.last("TransactionStarted")["transaction_started"]
+        uuid = charger.events()[-1]["uuid"]
+        answers = [await charger.call("powermeter", "stop_transaction", {"transaction_id": uuid}) for _ in range(2)]
+        (key,) = charger.published("evse", "powermeter_public_key_ocmf")
+        assert answers[0]["start_signed_meter_value"] == answers[1]["start_signed_meter_value"]
+        assert verified(answers[0]["start_signed_meter_value"], key)["PG"] == "T1"
+        assert [verified(answer["signed_meter_value"], key)["PG"] for answer in answers] == ["T2", "T3"]
+
+
+@virtual
+async def test_a_begin_stored_without_its_document_is_signed_with_the_stop() -> None:
+    """As a store of an earlier release has it."""
+    store: dict[str, Any] = {}
+    async with Charger(store=store, meter_signing="OCMF") as charger:
+        await charger.charge(5)
+    del store["evse_manager_1_meter_begin"]["signed"]
+    async with Charger(store=store, meter_signing="OCMF") as charger:
+        await asyncio.sleep(1)
+        (key,) = charger.published("evse", "powermeter_public_key_ocmf")
+        lost = charger.last("TransactionFinished")["transaction_finished"]
+        assert verified(lost["start_signed_meter_value"], key)["PG"] == "T2"
+
+
+@virtual
+@pytest.mark.parametrize("stored", ["3", -1, 10**400, 1.5, [1]])
+async def test_an_unusable_stored_page_is_named(stored: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async with Charger(store={"evse_manager_1_meter_page": stored}, meter_signing="OCMF") as charger:
+        await charger.charge(2)
+        assert charger.store["evse_manager_1_meter_page"] == 1
+        assert "the stored evse_manager_1_meter_page is no page" in caplog.text
 
 
 def test_a_key_file_is_made_for_its_owner_alone_and_read_again(tmp_path: Path) -> None:
