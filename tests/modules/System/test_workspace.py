@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from modules.System import workspace as workspace_module
 from modules.System.workspace import Workspace
 
 SOURCE = Path(__file__).parents[3] / "modules/System"
@@ -148,3 +149,31 @@ def test_a_directory_that_cannot_be_written_is_told_where_the_file_is_opened(
     assert workspace.leftovers() == []
     (tmp_path / "gone").mkdir()
     workspace.path("x").write_text("")
+
+
+def test_more_instances_than_there_are_folders_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(workspace_module, "MOST_INSTANCES", 1)
+    first, second = Workspace("station", tmp_path), Workspace("station", tmp_path)
+    first.path("x").write_text("")
+    with pytest.raises(FileNotFoundError):
+        second.path("x").open("rb")
+    assert caplog.messages == [f"no folder for transfers: 1 of them are in use in {tmp_path}"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="where the open files can be counted")
+def test_looking_for_a_folder_leaves_nothing_open(tmp_path: Path) -> None:
+    def open_files() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    first = Workspace("station", tmp_path)
+    first.path("x").write_text("")
+    before = open_files()
+    second = Workspace("station", tmp_path)
+    second.path("x").write_text("")
+    third = Workspace("station", tmp_path)
+    third.leftovers()
+    third.close()
+    second.close()
+    assert open_files() == before
