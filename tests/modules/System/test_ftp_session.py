@@ -89,6 +89,25 @@ def test_each_scheme_has_its_port(location: str, port: int, monkeypatch: pytest.
     assert dialed == [("host", port)]
 
 
+def address(port: int) -> tuple[Any, ...]:
+    return (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
+
+
+async def test_of_several_addresses_the_first_that_answers_is_taken(
+    silent: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *place, **more: [address(1), address(silent)])
+    line = await asyncio.to_thread(ftp_session.Session(Limits(), Cut())._dial, "host", 21)
+    assert line.getpeername()[1] == silent
+    line.close()
+
+
+def test_where_no_address_answers_the_reason_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *place, **more: [address(1), address(1)])
+    with pytest.raises(ConnectionRefusedError):
+        ftp_session.Session(Limits(), Cut())._dial("host", 21)
+
+
 async def test_a_server_may_tell_of_the_data_connection_first(tls: tuple[ssl.SSLContext, Path], tmp_path: Path) -> None:
     served = Served(refuses=frozenset({"AUTH"}), first_word="200 connected\r\n150 now")
     async with servers.ftp(served, tls[0], implicit=False):
