@@ -119,7 +119,8 @@ class CentralSystem:
         if answer is None:
             self._say(line, [4, message_id, "NotImplemented", f"{action} is not known here", {}])
         elif isinstance(answer, dict) and "error" in answer:
-            self._say(line, [4, message_id, str(answer["error"]), "", {}])
+            code = answer["error"]
+            self._say(line, [4, message_id, str(code["raw"] if isinstance(code, dict) else code), "", {}])
         elif isinstance(answer, dict) and "raw" in answer:
             self._say(line, [3, message_id, answer["raw"]])
         else:

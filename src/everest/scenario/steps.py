@@ -45,11 +45,20 @@ def is_number(value: Any) -> str:
 
 
 def is_time(value: Any) -> str:
+    """A time has a unit: a bare number would be one that everybody reads otherwise."""
+    if _is_bare(value):
+        return f"write its unit: {value} s"
     return "" if matching.seconds(value) is not None else "write a time, for example 10 s, 2 min or 500 ms"
+
+
+def _is_bare(value: Any) -> bool:
+    return isinstance(value, int | float) and matching.seconds(value) is not None
 
 
 def is_wait(value: Any) -> str:
     """A length, or `until 22:00`."""
+    if _is_bare(value):
+        return is_time(value)
     until = isinstance(value, str) and MOMENT.fullmatch(value) is not None
     return "" if until or not is_time(value) else "write a time, for example 10 s or 2 min, or `until 22:00`"
 
@@ -80,6 +89,11 @@ def is_flag(value: Any) -> str:
     return "" if isinstance(value, bool) else "write true or false"
 
 
+def is_topic(value: Any) -> str:
+    wild = isinstance(value, str) and ("+" in value or "#" in value)
+    return "write a topic without the wildcards + and #" if wild else is_text(value)
+
+
 def is_yes(value: Any) -> str:
     return "" if value is True else "write true"
 
@@ -107,7 +121,8 @@ def one_of(*words: str) -> Check:
 
 def is_network(value: Any) -> str:
     if isinstance(value, dict):
-        return "" if list(value) == ["late"] and not is_time(value["late"]) else "write {late: 5 s}"
+        late = value["late"] if list(value) == ["late"] else None
+        return f"write {{late: {late if _is_bare(late) else 5} s}}" if is_time(late) else ""
     return one_of(*NETWORKS)(value) + (" or {late: 5 s}" if value not in NETWORKS else "")
 
 
@@ -162,7 +177,7 @@ KINDS: dict[str, Kind] = {
     "tags": Kind(is_mapping, {}),
     "files": Kind(is_files, {}),
     "call": Kind(is_command, {"arguments": is_mapping, "result": is_anything, "save": is_mapping, **WITHIN}, does=True),
-    "publish": Kind(is_text, {"payload": is_anything}, does=True),
+    "publish": Kind(is_topic, {"payload": is_anything}, does=True),
     "power": Kind(one_of("off", "on"), {}, does=True),
     "restarts": Kind(is_yes, WITHIN, does=True),
     "wait": Kind(named(is_wait), {}),

@@ -81,7 +81,13 @@ FAULTS = _words(
 """Errors that the simulated EVSE raises and clears when it is told (station 3.5)."""
 
 UPLOAD: Schema = {"type": "object", "properties": {"name": {"type": "string"}, "size": {"type": "integer"}}}
-ERROR: Schema = {"type": "object", "properties": {"error": {"type": "string"}, "description": {"type": "string"}}}
+ERROR_CODES = _words(
+    "NotImplemented NotSupported InternalError ProtocolError SecurityError FormationViolation "
+    "PropertyConstraintViolation OccurenceConstraintViolation TypeConstraintViolation GenericError"
+)
+"""Error codes of a CALLERROR (OCPP-J 1.6 §4.2.3), one spelled as it is there."""
+ERROR_CODE: Schema = {"type": "string", "enum": sorted(ERROR_CODES)}
+ERROR: Schema = {"type": "object", "properties": {"error": ERROR_CODE, "description": {"type": "string"}}}
 ANYTHING: Schema = {"type": "object", "properties": {}}
 
 
@@ -188,13 +194,20 @@ def answers(told: Mapping[str, Any], place: Place) -> Iterator[Mistake]:
 
 
 def _answer(schema: Schema, item: Any, place: Place, action: str) -> Iterator[Mistake]:
-    """`{error: ...}` and `{raw: ...}` may say what OCPP does not know."""
+    """`{raw: ...}` and `{error: {raw: ...}}` may say what OCPP does not know."""
     if not isinstance(item, dict):
         yield Mistake(place, f"cannot be {item!r}", "write `{field: value}`, or a list of those")
     elif not ({"error", "raw"} & item.keys()):
         yield from schemas.sent(schema, item, place, f"the answer to {action}", whole=False)
     elif len(item) > 1:
         yield Mistake(place, f"cannot be {item!r}", "write `{error: ...}` or `{raw: {...}}` alone")
+    elif "error" in item and not _is_raw(item["error"]):
+        yield from schemas.sent(ERROR_CODE, item["error"], (*place, "error"), "the code of a CALLERROR")
+
+
+def _is_raw(code: Any) -> bool:
+    """An error code that is wrong on purpose."""
+    return isinstance(code, dict) and list(code) == ["raw"] and isinstance(code["raw"], str)
 
 
 def tags(told: Mapping[str, Any], place: Place) -> Iterator[Mistake]:

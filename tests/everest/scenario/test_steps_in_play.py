@@ -264,6 +264,13 @@ def test_an_answer_that_does_not_come_cannot_be_saved(tmp_path: Path) -> None:
     assert problem(played(tmp_path, steps)) == "Authorize was not answered by the central system within 30 s"
 
 
+def test_a_raw_error_code_is_sent_as_it_is(tmp_path: Path) -> None:
+    frames: list[Frame] = []
+    head = "csms: {answers: {BootNotification: [{error: {raw: Whatever}}]}}\n"
+    assert_passed(played(tmp_path, "  - {expect: BootNotification}\n  - {wait: 1 s}\n", head, frames=frames))
+    assert next(frame.message[2] for frame in frames if not frame.sent) == "Whatever"
+
+
 def test_a_raw_answer_is_sent_as_it_is(tmp_path: Path) -> None:
     frames: list[Frame] = []
     head = "csms: {answers: {BootNotification: [{raw: {error: 5}}]}}\n"
