@@ -8,19 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from everest.trace.line import Line
 from everest.trace.records import CONNECT, DISCONNECT, RECEIVED, SENT, Frame
-from everest.trace.world import Answers
+from everest.trace.world import Answer, Answers
 
 
 class RecordedCsms:
-    """`heard`: called with every frame and every change of the connection, as they happen."""
+    """`note`: called with every frame and every change of the connection, as they happen; `turn` returns when an answer
+    is to be given.
+    """
 
-    def __init__(self, answers: Mapping[str, Answers], note: Callable[[str, str], None], *, online: bool) -> None:
+    def __init__(
+        self,
+        answers: Mapping[str, Answers],
+        note: Callable[[str, str], None],
+        turn: Callable[[Answer], Awaitable[None]],
+        *,
+        online: bool,
+    ) -> None:
         self._answers = answers
+        self._turn = turn
         self._note = note
         self._online = asyncio.Event()
         if online:
@@ -56,10 +66,8 @@ class RecordedCsms:
         found = self._answers[message[2]].to(message[3]) if message[2] in self._answers else None
         if found is None:
             text = _written([4, message[1], "NotSupported", "the recording has no answer to this action", {}])
-        elif found.delay is None:
-            return
         else:
-            await asyncio.sleep(found.delay)
+            await self._turn(found)
             text = _readdressed(found.result, message[1])
         self._deliver(line, text)
 
@@ -76,6 +84,8 @@ class RecordedCsms:
             self._online.clear()
             if self._line is not None:
                 self._line.close()
+        elif self._line is not None:
+            self._deliver(self._line, frame.text)
         else:
             self._start(self._call(frame.text), "csms calls")
 

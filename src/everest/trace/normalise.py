@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 
-from everest.trace.said import OCPP, Statement
+from everest.trace.said import OCPP, TIMER, Statement
 
 ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?")
@@ -56,16 +56,21 @@ def in_one_order(said: list[Statement]) -> list[Statement]:
     """Status notifications that follow each other are sorted: which connector goes first is nobody's promise.
 
     So are the frames that a variable mirrors, as those of the station and of the CSMS pass each other; the frames
-    themselves are compared in their order.
+    themselves are compared in their order. Timers of one name, as those of several connectors, have none either.
     """
     frames = [item for item in said if item.channel == OCPP]
-    mirrored = [item for item in said if item.channel.endswith(MIRROR)]
-    ordered = [item for item in said if item.channel != OCPP and not item.channel.endswith(MIRROR)]
-    ordered += sorted(mirrored, key=lambda item: json.dumps(item.value, sort_keys=True))
+    without = [item for item in said if _is_free(item)]
+    ordered = [item for item in said if item.channel != OCPP and not _is_free(item)]
+    ordered += sorted(without, key=lambda item: json.dumps(item.value, sort_keys=True))
     for is_status, group in groupby(frames, lambda item: item.value[0] == "StatusNotification"):
         run = list(group)
         ordered += sorted(run, key=_connector) if is_status else run
     return ordered
+
+
+def _is_free(item: Statement) -> bool:
+    """Whether it has no order."""
+    return item.channel.endswith(MIRROR) or item.channel.startswith(TIMER)
 
 
 def _connector(item: Statement) -> str:

@@ -22,6 +22,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from everest.runtime.memory import MemoryBroker, Published
 from everest.runtime.mqtt import NODELAY
 from everest.runtime.topics import matches
+from everest.trace.jump_loop import turn_now
 from everest.trace.records import BusMessage, Frame, Record, TimerFired, TraceError
 from everest.trace.topics import RECORDING, TRACE
 
@@ -50,10 +51,16 @@ class Recorder:
     """Makes records of messages and hands them to `write`."""
 
     def __init__(
-        self, write: Callable[[Record], None], *, external_prefix: str = "", clock: Callable[[], float] = time.time
+        self,
+        write: Callable[[Record], None],
+        *,
+        external_prefix: str = "",
+        clock: Callable[[], float] = time.time,
+        turn: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._write = write
         self._clock = clock
+        self._turn = turn
         self._own = external_prefix + TRACE
         self._switch = external_prefix + RECORDING
         self._shown: set[str] = set()
@@ -63,7 +70,7 @@ class Recorder:
         if topic == self._switch:
             return
         told = self.told(topic, payload) if topic.startswith(self._own) else None
-        self._write(BusMessage(self._now(), topic, payload, qos, retain) if told is None else told)
+        self._write(BusMessage(self._now(), topic, payload, qos, retain, self._turn()) if told is None else told)
 
     def _now(self) -> float:
         return round(self._clock(), 6)
@@ -74,8 +81,8 @@ class Recorder:
         try:
             line: dict[str, Any] = json.loads(payload)
             if "timer" in line:
-                return TimerFired(t, str(line["timer"]), module)
-            return Frame(t, str(line["dir"]), str(line["frame"]), module)
+                return TimerFired(t, str(line["timer"]), module, self._turn())
+            return Frame(t, str(line["dir"]), str(line["frame"]), module, self._turn())
         except (ValueError, KeyError, TypeError, RecursionError):
             if topic not in self._shown:
                 self._shown.add(topic)
@@ -144,7 +151,7 @@ def watch(
     broker: MemoryBroker, write: Callable[[Record], None], *, clock: Callable[[], float] = time.time
 ) -> Iterator[None]:
     """Record what passes an in-memory broker for the length of the block, what it keeps first."""
-    recorder = Recorder(write, clock=clock)
+    recorder = Recorder(write, clock=clock, turn=turn_now)
     recording = True
 
     def take(message: Published) -> None:

@@ -7,6 +7,8 @@ May not be imported here: anything of this project.
     {"t", "topic", "payload", "qos", "retain"}     a bus message; `payload_base64` where the payload is no UTF-8
     {"t", "module", "dir", "frame"}                an OCPP-J frame; dir: cp->csms, csms->cp, connect, disconnect
     {"t", "module", "timer"}                       a named timer of the module that fired
+
+Each may have a `turn`: where in its moment it stands, if time was virtual (JumpLoop.turn).
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ class BusMessage:
     payload: bytes
     qos: int = 2
     retain: bool = False
+    turn: int | None = None
 
     @property
     def text(self) -> str:
@@ -66,7 +69,7 @@ class BusMessage:
             payload = {"payload": self.payload.decode()}
         except UnicodeDecodeError:
             payload = {"payload_base64": base64.b64encode(self.payload).decode()}
-        return {"t": self.t, "topic": self.topic, **payload, "qos": self.qos, "retain": self.retain}
+        return {"t": self.t, "topic": self.topic, **payload, "qos": self.qos, "retain": self.retain, **_turn(self)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class Frame:
     direction: str
     text: str = ""
     module: str = ""
+    turn: int | None = None
 
     def message(self) -> list[Any]:
         """The frame as JSON, an empty list where it is none (connect, disconnect, garbage).
@@ -94,7 +98,7 @@ class Frame:
         return [*found, None][:4] if isinstance(found[2], str) else []
 
     def line(self) -> dict[str, Any]:
-        return {"t": self.t, "module": self.module, "dir": self.direction, "frame": self.text}
+        return {"t": self.t, "module": self.module, "dir": self.direction, "frame": self.text, **_turn(self)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +108,18 @@ class TimerFired:
     t: float
     timer: str
     module: str = ""
+    turn: int | None = None
 
     def line(self) -> dict[str, Any]:
-        return {"t": self.t, "module": self.module, "timer": self.timer}
+        return {"t": self.t, "module": self.module, "timer": self.timer, **_turn(self)}
 
 
 Record = BusMessage | Frame | TimerFired
 Trace = list[Record]
+
+
+def _turn(record: Record) -> dict[str, int]:
+    return {} if record.turn is None else {"turn": record.turn}
 
 
 def parse(line: dict[str, Any]) -> Record:
@@ -118,13 +127,15 @@ def parse(line: dict[str, Any]) -> Record:
     if not isinstance(line, dict) or "t" not in line or not line.keys() & {"topic", "timer", "dir"}:
         raise ValueError("it needs a time t, and a topic, a timer or a dir")
     t = float(line["t"])
+    turn = int(line["turn"]) if "turn" in line else None
     if "topic" in line:
         coded = line.get("payload_base64")
         payload = str(line["payload"]).encode() if coded is None else base64.b64decode(coded)
-        return BusMessage(t, str(line["topic"]), payload, int(line.get("qos", 2)), bool(line.get("retain", False)))
+        retain = bool(line.get("retain", False))
+        return BusMessage(t, str(line["topic"]), payload, int(line.get("qos", 2)), retain, turn)
     if "timer" in line:
-        return TimerFired(t, str(line["timer"]), str(line.get("module", "")))
-    return Frame(t, str(line["dir"]), str(line.get("frame") or ""), str(line.get("module", "")))
+        return TimerFired(t, str(line["timer"]), str(line.get("module", "")), turn)
+    return Frame(t, str(line["dir"]), str(line.get("frame") or ""), str(line.get("module", "")), turn)
 
 
 def load(path: Path) -> Trace:

@@ -32,16 +32,16 @@ from everest.runtime.yaml_file import load as load_yaml
 from everest.trace.compare import Comparison, compare
 from everest.trace.csms import RecordedCsms
 from everest.trace.differences import Rule
-from everest.trace.jump_loop import JumpLoop
+from everest.trace.jump_loop import MOMENT, JumpLoop, turn_now
 from everest.trace.record import Recorder
 from everest.trace.records import CONNECT, BusMessage, Frame, Record, TimerFired, Trace, TraceError
 from everest.trace.said import Statement, statements, tells_timers, without_timers
 from everest.trace.topics import RECORDING, TRACE, prefix_of
-from everest.trace.world import Answers, World
+from everest.trace.world import ANSWER, Answer, Answers, Input, World
 
 PREFIX = "everest/"
-EDGE = 1e-5
-"""Seconds by which an input is early, so that it comes before the module's timers of the same moment."""
+NEAR = 0.5
+"""Seconds that a question may be off its recorded time, so that its answer waits for its turn."""
 GRACE = 2.0
 """Seconds after the last input in which the module may still speak."""
 
@@ -95,7 +95,7 @@ class Replay:
         found: list[Statement] = []
         for item in statements(self.trace, self.world.module_id, self.world.prefix, self.externals):
             recorded[item.channel] -= 1
-            if item.t < self.world.end - EDGE or recorded[item.channel] >= 0:
+            if item.t < self.world.end - MOMENT or recorded[item.channel] >= 0:
                 found.append(item)
         return found
 
@@ -146,7 +146,10 @@ class _Player:
         self._playing = False
         folder = folder.resolve()
         self._clock = ReplayClock(world.start)
-        self._csms = RecordedCsms(world.csms_answers, self._frame, online=_begins_online(world))
+        self._turns = Turns(self._clock)
+        self._spoken: Counter[str] = Counter()
+        self._awaited: Input | None = None
+        self._csms = RecordedCsms(world.csms_answers, self._frame, self._turns.wait, online=_begins_online(world))
         try:
             load_module_class(folder)
             self._adapter = _adapter(folder)
@@ -182,7 +185,7 @@ class _Player:
         bench.broker.publish(RECORDING, b"true", retain=True)
         bench.broker.watch(self._message)
         for (peer, command), answers in self._world.answers.items():
-            bench.answer(peer, command, _replaying(answers))
+            bench.answer(peer, command, _replaying(answers, self._turns))
         return bench
 
     # --- while it runs -----------------------------------------------------------------------------------------------
@@ -205,25 +208,65 @@ class _Player:
         return self._result
 
     async def _play(self) -> None:
-        for record, spoke in self._world.inputs():
-            if spoke:
-                await self._until(record.t)
-                await self._settle()
+        spoke = False
+        for item in self._world.inputs():
+            spoke = spoke or any(not channel.startswith(ANSWER) for channel, _ in item.after)
+            if item.turn is not None:
+                await self._reach(item, item.turn)
+            elif item.answer is None:
+                await self._approach(item.record.t, spoke=spoke)
+                spoke = False
+            if item.answer is not None:
+                self._turns.come(item.answer)
             else:
-                await self._until(record.t - EDGE)
-            self._tell(record)
-            await asyncio.sleep(0)
+                self._tell(item.record)
+            if item.turn is None:
+                await asyncio.sleep(0)
         await self._until(self._world.end + GRACE)
+
+    async def _reach(self, item: Input, turn: int) -> None:
+        """Until its turn in its moment, and until the module has said what it had said by then."""
+        loop = asyncio.get_running_loop()
+        if not isinstance(loop, JumpLoop):
+            await self._until(item.record.t)
+            await asyncio.sleep(0)
+            return
+        await loop.before_timers(loop.time() + item.record.t - self._clock.t)
+        loop.begin_moment()
+        await loop.at_turn(turn)
+        if not self._spoken_before(item):
+            self._awaited = item
+            await loop.idle()
+            self._awaited = None
+
+    async def _approach(self, t: float, *, spoke: bool) -> None:
+        """Until its time in a recording without turns: before the module's timers of the same moment, unless it has
+        spoken since the input before; then it has time to say all."""
+        await self._until(t if spoke else t - MOMENT)
+        if spoke:
+            loop = asyncio.get_running_loop()
+            await (loop.idle() if isinstance(loop, JumpLoop) else asyncio.sleep(0))
 
     async def _until(self, t: float) -> None:
         wait = t - self._clock.t
         if wait > 0:
             await asyncio.sleep(wait)
 
-    async def _settle(self) -> None:
-        """The recording has the module say something before the next input: time to say it."""
+    def _spoken_before(self, item: Input) -> bool:
+        """Whether the module has said all that the recording has it say before this input."""
+        return all(self._spoken[channel] >= count for channel, count in item.after)
+
+    def _note(self, record: Record) -> None:
+        """Something that passed."""
+        self._result.trace.append(record)
+        if self._world.begins(record):
+            self._spoken.clear()
+        if (channel := self._world.channel(record)) is None:
+            return
+        self._spoken[channel] += 1
         loop = asyncio.get_running_loop()
-        await (loop.idle() if isinstance(loop, JumpLoop) else asyncio.sleep(0))
+        if self._awaited is not None and isinstance(loop, JumpLoop) and self._spoken_before(self._awaited):
+            loop.go_on()
 
     def _tell(self, record: Record) -> None:
         if isinstance(record, Frame):
@@ -238,23 +281,23 @@ class _Player:
     # --- what is heard -----------------------------------------------------------------------------------------------
 
     def _frame(self, direction: str, text: str) -> None:
-        self._result.trace.append(Frame(self._clock.t, direction, text, self._world.module_id))
+        self._note(Frame(self._clock.t, direction, text, self._world.module_id, turn_now()))
 
     def _message(self, message: Published) -> None:
         if message.topic.startswith(TRACE):
             self._told(message)
             return
-        self._result.trace.append(
-            BusMessage(self._clock.t, message.topic, message.payload, message.qos, message.retain)
-        )
+        self._note(BusMessage(self._clock.t, message.topic, message.payload, message.qos, message.retain, turn_now()))
         if not self._playing and not message.topic.startswith(self._world.prefix):
             self._result.externals.add(message.topic)
 
     def _told(self, message: Published) -> None:
         """What the module tells of itself: its timers are noted; its frames have been, at the other end."""
-        told = Recorder(lambda record: None, clock=lambda: self._clock.t).told(message.topic, message.payload)
+        told = Recorder(lambda record: None, clock=lambda: self._clock.t, turn=turn_now).told(
+            message.topic, message.payload
+        )
         if isinstance(told, TimerFired):
-            self._result.trace.append(told)
+            self._note(told)
 
 
 def _begins_online(world: World) -> bool:
@@ -284,14 +327,36 @@ def _adapter(folder: Path) -> ModuleType | None:
     return importlib.import_module(f"{PACKAGE}.{folder.name}.replay")
 
 
-def _replaying(answers: Answers) -> Callable[[dict[str, Any]], Any]:
+class Turns:
+    """When the answers of the recording are given: at their turn among all that happens."""
+
+    def __init__(self, clock: ReplayClock) -> None:
+        self._clock = clock
+        self._waiting: dict[int, asyncio.Event] = {}
+
+    def come(self, answer: Answer) -> None:
+        """It is the turn of this one."""
+        answer.late = True
+        if (waiting := self._waiting.pop(id(answer), None)) is not None:
+            waiting.set()
+
+    async def wait(self, answer: Answer) -> None:
+        """Until it is to be given. Asked at another time than then, it comes after the time that it took."""
+        if answer.delay is None:
+            await asyncio.Event().wait()
+        elif answer.late or answer.turn is None or abs(self._clock.t - answer.at) > NEAR:
+            if answer.delay > 0 or answer.turn is None:
+                await asyncio.sleep(answer.delay)
+        else:
+            await self._waiting.setdefault(id(answer), asyncio.Event()).wait()
+
+
+def _replaying(answers: Answers, turns: Turns) -> Callable[[dict[str, Any]], Any]:
     async def answer(arguments: dict[str, Any]) -> Any:
         found = answers.to(arguments)
         if found is None:
             raise HandlerException("the recording has no answer to this command")
-        if found.delay is None:
-            await asyncio.Event().wait()
-        await asyncio.sleep(found.delay or 0.0)
+        await turns.wait(found)
         if isinstance(found.result, dict) and found.result.keys() == {"error", "message"}:
             raise COMMAND_ERRORS.get(found.result["error"], HandlerException)(found.result["message"])
         return found.result

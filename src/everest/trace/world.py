@@ -5,10 +5,10 @@ Lives here: `World`, one life of one module. May not be imported here: replay, m
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from everest.trace.records import CONNECT, DISCONNECT, RECEIVED, SENT, BusMessage, Frame, Record, Trace, TraceError
 from everest.trace.said import Statement, module_ids, result_of, says, statements
@@ -18,6 +18,8 @@ OCPP_MODULES = ("OCPP", "OCPP201")
 """Names of the modules that hold the connection to the CSMS."""
 MOMENT = 2.0
 """Seconds that a station takes to end."""
+ANSWER = "answer"
+"""Begins the channels on which a module is answered."""
 
 
 @dataclass
@@ -30,9 +32,26 @@ class Answer:
     """Seconds until it came; None: it never did."""
     result: Any = None
     used: bool = False
+    late: bool = False
+    """Its turn in the recording is over, or there is none: it comes after the time it took."""
 
-    def came(self, t: float, result: Any) -> None:
-        self.delay, self.result = t - self.at, result
+    turn: int | None = None
+    """When in its moment it came, if the recording has turns."""
+
+    def came(self, record: Record, result: Any) -> None:
+        self.delay, self.result, self.turn = record.t - self.at, result, record.turn
+
+
+class Input(NamedTuple):
+    """What happens next to a module. `after`: how often it had spoken on which channels by then, of those on which it
+    spoke (or was answered) since the input before."""
+
+    record: Record
+    after: tuple[tuple[str, int], ...]
+    answer: Answer | None = None
+    """Set where the record answers a call of the module."""
+    turn: int | None = None
+    """When in its moment, if the recording has turns."""
 
 
 @dataclass
@@ -56,6 +75,49 @@ class Answers:
         return found
 
 
+def _turn(record: Record) -> int:
+    return 0 if record.turn is None else record.turn
+
+
+def lead(record: Record, answer: Answer | None) -> int:
+    """How many turns earlier something has to happen that stands here in a recording: a frame is noted when it has been
+    received, an answer is given by a task that wakes up for it."""
+    return isinstance(record, Frame) + (answer is not None)
+
+
+@dataclass
+class _Moment:
+    """What happens at one time. Inputs come by their turn; without turns, in the order of the recording."""
+
+    before: dict[str, int] = field(default_factory=dict)
+    """What was said before that no input has come after."""
+    told: list[tuple[Record, Answer | None, int]] = field(default_factory=list)
+    said: list[tuple[int, int, str, int]] = field(default_factory=list)
+    """Turn, place, channel, and how often it has spoken there by then."""
+    t: float = 0.0
+    count: int = 0
+
+    def is_over(self, record: Record) -> bool:
+        """Whether this record comes later."""
+        return self.count > 0 and (record.t != self.t or record.turn is None)
+
+    def inputs(self) -> Iterator[Input]:
+        """In the order in which they are to be played."""
+        timed = [
+            (max(_turn(record) - lead(record, answer), 0), record, answer, place) for record, answer, place in self.told
+        ]
+        for turn, record, answer, place in sorted(timed, key=lambda item: item[0]):
+            after = {**self.before}
+            after.update((channel, times) for at, where, channel, times in self.said if (at, where) < (turn, place))
+            yield Input(record, tuple(after.items()), answer, None if record.turn is None else turn)
+
+    def since(self) -> dict[str, int]:
+        """What was said after the last input."""
+        last = max((place for _, _, place in self.told), default=-1)
+        said = {channel: times for _, where, channel, times in self.said if where >= last}
+        return said if self.told else {**self.before, **said}
+
+
 class World:
     """What a module saw in the first of its lives that a trace holds. Errors of the constructor: TraceError."""
 
@@ -75,6 +137,7 @@ class World:
         """When the module had reported ready, in Unix seconds."""
         self.end = self.life[-1].t
         """Its last record."""
+        self._answered: dict[int, Answer] = {}
         self._collect_answers()
 
     def said(self, externals: set[str] | None = None) -> list[Statement]:
@@ -82,23 +145,56 @@ class World:
         found = statements(self.life, self.module_id, self.prefix, externals or ())
         return [item for item in found if item.t >= self.start]
 
-    def inputs(self) -> Iterator[tuple[Record, bool]]:
-        """What it was told, in order: peers' variables and errors, external topics, commands, the CSMS's side.
+    def inputs(self) -> Iterator[Input]:
+        """What it was told, in order: peers' variables and errors, external topics, commands, the CSMS's side, answers.
 
-        With each, whether the module said something since the one before. A connection that is lost in the last
-        moment was lost by the end of the module: it is left out.
+        A connection that is lost in the last moment, and of which the module says nothing, was lost by its end: it is
+        left out.
         """
-        ends = [frame for frame in self.frames() if frame.direction in (CONNECT, DISCONNECT)]
-        last = ends[-1] if ends and ends[-1].direction == DISCONNECT and self.end - ends[-1].t < MOMENT else None
-        spoke = False
+        last = self._lost_by_the_end()
+        spoken: Counter[str] = Counter()
+        moment = _Moment()
         for record in self.life:
+            if self.begins(record):
+                spoken.clear()
+                moment = _Moment()
             if record.t < self.start or record is last:
                 continue
-            if self._is_input(record):
-                yield record, spoke
-                spoke = False
-            else:
-                spoke = spoke or says(record, self.module_id, self.prefix)
+            if moment.is_over(record):
+                yield from moment.inputs()
+                moment = _Moment(moment.since())
+            answer = self._answered.get(id(record))
+            if answer is not None or self._is_input(record):
+                moment.told.append((record, answer, moment.count))
+            if (channel := self.channel(record)) is not None:
+                spoken[channel] += 1
+                moment.said.append((_turn(record), moment.count, channel, spoken[channel]))
+            moment.count += 1
+            moment.t = record.t
+        yield from moment.inputs()
+
+    def _lost_by_the_end(self) -> Record | None:
+        ends = [record for record in self.frames() if record.direction in (CONNECT, DISCONNECT)]
+        if not ends or ends[-1].direction != DISCONNECT or self.end - ends[-1].t >= MOMENT:
+            return None
+        after = self.life[next(index for index, record in enumerate(self.life) if record is ends[-1]) + 1 :]
+        return None if any(says(record, self.module_id, self.prefix) for record in after) else ends[-1]
+
+    def begins(self, record: Record) -> bool:
+        """Whether the module tells here that it is ready."""
+        return isinstance(record, BusMessage) and record.topic == f"{self.prefix}modules/{self.module_id}/ready"
+
+    def channel(self, record: Record) -> str | None:
+        """On which channel the module speaks in a record, or is answered; None for any other record."""
+        said = statements([record], self.module_id, self.prefix)
+        if said:
+            return said[0].channel
+        if isinstance(record, Frame):
+            is_answer = record.direction == RECEIVED and record.module == self.module_id
+            return ANSWER if is_answer and record.message()[:1] in ([3], [4]) else None
+        found = address(record.topic, self.prefix) if isinstance(record, BusMessage) else None
+        is_answer = found is not None and found.kind == "result" and found.caller == self.module_id
+        return f"{ANSWER} {found.peer}/{found.name}" if found is not None and is_answer else None
 
     # --- out of the trace --------------------------------------------------------------------------------------------
 
@@ -130,9 +226,7 @@ class World:
         return index
 
     def _start(self) -> float:
-        topic = f"{self.prefix}modules/{self.module_id}/ready"
-        ready = (record.t for record in self.life if isinstance(record, BusMessage) and record.topic == topic)
-        return next(ready, self.life[0].t)
+        return next((record.t for record in self.life if self.begins(record)), self.life[0].t)
 
     def _configuration(self) -> dict[str, Any]:
         topic = f"{self.prefix}modules/{self.module_id}/response"
@@ -203,6 +297,10 @@ class World:
         calls: dict[str, Answer] = {}
         frames: dict[str, Answer] = {}
         for record in self.life:
+            if self.begins(record):  # what came before is not played, but given at once to whoever asks
+                for answer in self._answered.values():
+                    answer.late = True
+                self._answered.clear()
             if isinstance(record, Frame):
                 if record.module == self.module_id:
                     self._collect_frame(record, frames)
@@ -217,14 +315,18 @@ class World:
                 answers = self.answers[found.peer, found.name]
                 calls[str(data.get("id"))] = answers.asked(data.get("args") or {}, record.t)
             elif found.kind == "result" and found.caller == self.module_id and (call_id := _result_id(data)) in calls:
-                calls.pop(call_id).came(record.t, result_of(data))
+                self._answers(calls.pop(call_id), record, result_of(data))
+
+    def _answers(self, answer: Answer, record: Record, result: Any) -> None:
+        answer.came(record, result)
+        self._answered[id(record)] = answer
 
     def _collect_frame(self, record: Frame, calls: dict[str, Answer]) -> None:
         message = record.message()
         if record.direction == SENT and message and message[0] == 2:
             calls[message[1]] = self.csms_answers[message[2]].asked(message[3], record.t)
         elif record.direction == RECEIVED and message and message[0] in (3, 4) and message[1] in calls:
-            calls.pop(message[1]).came(record.t, record.text)
+            self._answers(calls.pop(message[1]), record, record.text)
 
 
 def _result_id(data: dict[str, Any]) -> str:

@@ -213,7 +213,7 @@ def test_malformed_messages_in_a_recording_disturb_nothing(command: str, tmp_pat
     """Bus 1.5: a recording of a bus on which they passed is still good for the rest."""
     good = load(SESSION)
     good = [record for record in good if record.t < good[0].t + 1]
-    broken = [
+    broken: Trace = [
         *(BusMessage(good[-1].t, f"everest/modules/{topic}", text.encode()) for topic, text in MALFORMED),
         *(Frame(good[-1].t, way, text, "ocpp") for way in ("cp->csms", "csms->cp") for text in FRAMES),
     ]

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from everest.trace.records import BusMessage, Frame, TimerFired, TraceError, load, save
+from everest.trace.records import BusMessage, Frame, TimerFired, Trace, TraceError, load, save
 
-TRACE = [
+TRACE: Trace = [
     BusMessage(1.0, "everest/ready", b'{"data":true}', 2, False),
     Frame(1.5, "cp->csms", '[2,"1","Heartbeat",{}]', "ocpp"),
     TimerFired(1.7, "heartbeat", "ocpp"),
     BusMessage(2.0, "raw", b"\xff\x00", 0, True),
+    BusMessage(2.0, "virtual", b"x", turn=7),
+    Frame(2.0, "connect", "", "ocpp", 8),
+    TimerFired(2.0, "heartbeat", "ocpp", 9),
 ]
 
 

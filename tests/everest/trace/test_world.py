@@ -4,6 +4,7 @@ it was answered."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from everest.trace.records import CONNECT, DISCONNECT, RECEIVED, SENT, BusMessage, Frame, Record
@@ -48,7 +49,7 @@ def test_a_life_ends_with_the_last_message_before_the_stack_was_started_anew() -
     trace = [*start(0.0), told(1.0, "a"), said(1.0, "A"), told(2.0, "b"), *start(500.0), told(501.0, "c")]
     world = World(trace, "it")
     assert world.end == 2.0
-    assert [record.t for record, _ in world.inputs()] == [1.0, 2.0]
+    assert [item.record.t for item in world.inputs()] == [1.0, 2.0]
 
 
 def test_a_module_that_was_started_anew_alone_lived_until_it_asked_again() -> None:
@@ -62,9 +63,36 @@ def test_another_module_that_was_started_anew_ends_no_life_of_those_that_speak_a
     assert World(trace, "it").end == 21.0
 
 
-def test_an_input_knows_whether_the_module_spoke_since_the_one_before() -> None:
-    trace = [*start(0.0), told(1.0, "a"), told(1.0, "b"), said(1.0, "A"), told(1.0, "c"), told(1.0, "d")]
-    assert [spoke for _, spoke in World(trace, "it").inputs()] == [False, False, True, False]
+def test_an_input_knows_what_the_module_has_said_by_then() -> None:
+    trace = [
+        *start(0.0),
+        told(1.0, "a"),
+        told(1.0, "b"),
+        said(1.0, "A"),
+        told(1.0, "c"),
+        said(1.0, "B"),
+        told(2.0, "d"),
+    ]
+    once, twice = (("var main/word", 1),), (("var main/word", 2),)
+    assert [item.after for item in World(trace, "it").inputs()] == [(), (), once, twice]
+
+
+def test_inputs_of_a_moment_come_by_their_turns_and_frames_a_turn_before_they_were_noted() -> None:
+    trace = [
+        *start(0.0),
+        call(1.0, "Heartbeat", "one"),
+        replace(told(2.0, "a"), turn=0),
+        replace(said(2.0, "A"), turn=1),
+        replace(told(2.0, "b"), turn=3),
+        Frame(2.0, RECEIVED, '[3, "one", {}]', "it", 4),
+        Frame(2.0, RECEIVED, '[2, "two", "ClearCache", {}]', "it", 4),
+        replace(told(3.0, "c"), turn=0),
+    ]
+    inputs = list(World(trace, "it").inputs())
+    assert [(item.turn, item.answer is not None, item.record.t) for item in inputs] == [
+        (0, False, 2.0), (2, True, 2.0), (3, False, 2.0), (3, False, 2.0), (0, False, 3.0),
+    ]  # fmt: skip
+    assert [dict(item.after).get("var main/word") for item in inputs] == [None, 1, 1, 1, None]
 
 
 def test_a_call_that_was_not_answered_gets_no_answer_and_its_repetition_does() -> None:
@@ -85,5 +113,7 @@ def test_only_a_connection_that_is_lost_in_the_last_moment_was_lost_by_the_end()
     opened, lost = Frame(1.0, CONNECT, "", "it"), Frame(60.0, DISCONNECT, "", "it")
     ended = World([*start(0.0), opened, told(59.0, "a"), lost], "it")
     lives = World([*start(0.0), opened, lost, told(90.0, "a")], "it")
-    assert lost not in [record for record, _ in ended.inputs()]
-    assert lost in [record for record, _ in lives.inputs()]
+    offline = World([*start(0.0), opened, told(59.0, "a"), lost, said(60.0, "offline")], "it")
+    assert lost not in [item.record for item in ended.inputs()]
+    assert lost in [item.record for item in lives.inputs()]
+    assert lost in [item.record for item in offline.inputs()]
