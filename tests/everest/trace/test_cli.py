@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from everest.trace import BusMessage, Frame, TimerFired, cli, load, save
+from everest.trace.records import Trace
 from tests.support.mosquitto import EXECUTABLE, running_mosquitto
 
 TRACES = Path(__file__).parents[2] / "traces"
