@@ -32,6 +32,8 @@ log = getLogger(__name__)
 
 MAX_CHAIN = 5500
 """Characters that a token carries at most (station 4.2)."""
+MAX_EMAID = 36
+"""Characters of an id token."""
 CA_YEARS, LEAF_YEARS = 20, 2
 AUTHORITIES = ("mo_root", "mo_sub_ca1", "mo_sub_ca2")
 """Each issued the next."""
@@ -76,6 +78,8 @@ def _usable(chain: Sequence[x509.Certificate]) -> Contract:
     contract = Contract((leaf, *(other for other in others if other.subject != other.issuer)))
     if len(leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)) != 1:
         raise ValueError("the first certificate has no common name, which would be the eMAID")
+    if not 1 <= len(contract.emaid) <= MAX_EMAID:
+        raise ValueError(f"the eMAID {contract.emaid!r} is not 1 to {MAX_EMAID} characters long")
     if len(contract.pem) > MAX_CHAIN:
         raise ValueError(f"the chain has {len(contract.pem)} characters, {MAX_CHAIN} are allowed")
     return contract
@@ -95,8 +99,11 @@ class Wallet:
     def contract(self, emaid: str, now: datetime) -> Contract | None:
         """The contract that the car has; None without one, or if it has expired."""
         path = self._path(emaid)
-        if not path.exists():
-            return None
+        try:
+            if not path.exists():
+                return None
+        except OSError as error:  # too long a name, for one
+            raise ContractError(f"{path}: {error}") from error
         contract = read_contract(path)
         return contract if now < contract.chain[0].not_valid_after_utc else None
 
@@ -104,9 +111,11 @@ class Wallet:
         """Give the car a new contract, signed by the authority."""
         _, first, second = self.authority(now)
         key = ec.generate_private_key(ec.SECP256R1())
-        subject = _name(emaid, "MO")
-        leaf = _issue(subject, key, second, now, years=LEAF_YEARS, ca=None, ocsp_url=self._ocsp_url)
-        contract = Contract((leaf, second.certificate, first.certificate))
+        try:
+            leaf = _issue(_name(emaid, "MO"), key, second, now, years=LEAF_YEARS, ca=None, ocsp_url=self._ocsp_url)
+            contract = _usable((leaf, second.certificate, first.certificate))
+        except ValueError as error:
+            raise ContractError(f"no contract {emaid} can be made: {error}") from error
         self._keep(emaid, contract, key)
         log.info("the car has a new contract %s; its root is %s", contract.emaid, self.root_file)
         return contract

@@ -28,7 +28,7 @@ from everest.contracts.types.evse_manager import EnableDisableSource, EVInfo, Li
 from everest.contracts.types.evse_manager import EnableDisableSourceEnableSource as EnableSource
 from everest.contracts.types.evse_manager import EnableDisableSourceEnableState as EnableState
 from everest.contracts.types.powermeter import Powermeter
-from everest.runtime import ApiError, Module, ModuleContext, Severity
+from everest.runtime import ApiError, Module, ModuleContext, Severity, StartupError
 
 from .billing import Billing, BusMeter, SimulatedBilling
 from .board import SimulatedBoard
@@ -49,9 +49,10 @@ from .pace import ticks
 from .random_delay import RandomDelay
 from .real_board import RealBoard
 from .register import FileRegister, KvsRegister, Register
+from .sanity import check
 from .session import SessionMachine
 from .settings import Settings, hardware_of
-from .signing import FixedTexts, OcmfSigner, Signer, load_key
+from .signing import FixedTexts, KeyFileError, OcmfSigner, Signer, load_key
 from .simulator import Offered, SimulatedLink, Simulator
 from .states import State
 from .station import StationShare
@@ -73,6 +74,7 @@ class EvseManagerSim(Module):
 
     def __init__(self, context: ModuleContext) -> None:
         super().__init__(context)
+        check(self.config)
         self.settings = Settings(self.config)
         self.machine = SessionMachine(
             lambda: session_id(self.settings.text("session_id_type")),
@@ -126,9 +128,12 @@ class EvseManagerSim(Module):
         if self.settings.text("meter_signing") == "dummy":
             return FixedTexts(config, self.settings.connector_id)
         name = self.settings.text("ocmf_key") or f"{self.info.id}_ocmf_key.pem"
-        return OcmfSigner(
-            load_key(Path.cwd() / name), f"{config.meter_id}_{self.settings.connector_id}", dc=self.settings.dc
-        )
+        try:
+            key = load_key(Path.cwd() / name)
+        except KeyFileError as error:
+            fix = "name a PEM file that can be read, or that can be made, or set meter_signing to dummy"
+            raise StartupError(f"configuration key {error}; {fix}") from None
+        return OcmfSigner(key, f"{config.meter_id}_{self.settings.connector_id}", dc=self.settings.dc)
 
     def _bus_meter(self) -> BusMeter | None:
         """The meter on the car's side bills, else the one on the grid's side, else the simulated one (station 2.1)."""

@@ -141,7 +141,7 @@ class Meter:
         return self._amps * self._current_factor
 
     def _voltage(self, amps: float) -> float:
-        return self.config.nominal_voltage_V * self._voltage_factor - 0.5 * amps
+        return max(0.0, self.config.nominal_voltage_V * self._voltage_factor - 0.5 * amps)
 
     def _neutral(self) -> float:
         return 0.0125 * self._current() if self._phases == 3 else self._current()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 MAX_LINEAR_CURRENT_A = 51.0
+MAX_TOLD_A = 80.0
+"""More a PWM cannot tell."""
 
 
 def duty_from_current(amps: float) -> float:
@@ -13,7 +15,7 @@ def duty_from_current(amps: float) -> float:
         return amps / 0.6
     if amps <= 52.5:
         return 85.0
-    return amps / 2.5 + 64.0
+    return min(amps, MAX_TOLD_A) / 2.5 + 64.0
 
 
 def current_from_duty(duty: float) -> float:
@@ -24,7 +26,7 @@ def current_from_duty(duty: float) -> float:
         return 6.0
     if duty <= 85.0:
         return duty * 0.6
-    return min((duty - 64.0) * 2.5, 80.0)
+    return min((duty - 64.0) * 2.5, MAX_TOLD_A)
 
 
 def is_power_ready(duty: float | None) -> bool:

@@ -45,11 +45,11 @@ class SessionLog:
         self._current = None
         if self._folder is None:
             return
-        suffix = uuid.replace("/", "_") if self._suffix == "session_uuid" else self._suffix
-        current = self._folder / f"{timestamp}-{suffix}"
+        suffix = uuid if self._suffix == "session_uuid" else self._suffix
+        current = self._folder / f"{timestamp}-{suffix.replace('/', '_')}"
         try:
             current.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             log.error("session_logging_path: %s cannot be created: %s", current, error)
             return
         self._current = current

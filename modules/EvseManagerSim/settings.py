@@ -41,7 +41,7 @@ class Settings:
     @property
     def seed(self) -> int:
         """Seed of everything that is random and repeatable here."""
-        return int(self.number("noise_seed")) + self.connector_id
+        return int(self.config["noise_seed"]) + self.connector_id
 
     @property
     def connector_type(self) -> ConnectorTypeEnum | None:

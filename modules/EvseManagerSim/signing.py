@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -176,10 +177,10 @@ def load_key(path: Path) -> ec.EllipticCurvePrivateKey:
         if not path.exists():
             return _make_key(path)
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except (OSError, ValueError, TypeError) as error:
-        raise KeyFileError(f"ocmf_key {path}: {error}") from error
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise KeyFileError(f"ocmf_key: {path} cannot be used: {error}") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name not in OCMF_METHODS:
-        raise KeyFileError(f"ocmf_key {path}: an EC key on one of {', '.join(OCMF_METHODS)} is needed")
+        raise KeyFileError(f"ocmf_key: {path} cannot be used: an EC key on one of {', '.join(OCMF_METHODS)} is needed")
     return key
 
 

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from everest.runtime.testing import ModuleBench
 
@@ -31,6 +34,13 @@ def token(value: str = "TAG1", **more: Any) -> dict[str, Any]:
     return {"authorization_type": "RFID", "connectors": [1], "id_token": {"type": "ISO14443", "value": value}, **more}
 
 
+@cache
+def _types() -> dict[str, Any]:
+    """The distributed types, as `validate_schema` wants them."""
+    files = sorted((ROOT / "types").glob("*.yaml"))
+    return {f"/{path.stem}": yaml.safe_load(path.read_text())["types"] for path in files}
+
+
 class LoopClock:
     """A wall clock that follows the loop's time, virtual or not."""
 
@@ -39,7 +49,7 @@ class LoopClock:
 
 
 class Charger(ModuleBench):
-    """EvseManagerSim as `evse_manager_1` with the car simulation on."""
+    """EvseManagerSim as `evse_manager_1` with the car simulation on. strict: nothing that breaks a schema passes."""
 
     def __init__(
         self,
@@ -47,6 +57,7 @@ class Charger(ModuleBench):
         store: dict[str, Any] | None = None,
         connections: dict[str, list[str]] | None = None,
         global_ready: bool = True,
+        strict: bool = False,
         **config: Any,
     ) -> None:
         self.store = {} if store is None else store
@@ -58,6 +69,8 @@ class Charger(ModuleBench):
             mappings={"evse_manager_1": {"evse": 1}},
             clock=LoopClock(),
             global_ready=global_ready,
+            types=_types() if strict else None,
+            settings={"validate_schema": strict},
         )
         self.answer("store/main", "load", lambda args: self.store.get(args["key"]))
         self.answer("store/main", "store", lambda args: self.store.update({args["key"]: args["value"]}))

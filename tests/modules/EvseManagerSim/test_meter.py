@@ -109,3 +109,12 @@ def test_each_quantity_has_its_own_measure_of_noise() -> None:
     frequencies = [reading.frequency_Hz.L1 for reading in found if reading.frequency_Hz is not None]
     assert max(abs((amps or 0.0) / 10.0 - 1.0) for amps in currents) == pytest.approx(0.01, rel=0.1)
     assert max(abs(hertz / 50.0 - 1.0) for hertz in frequencies) == pytest.approx(0.0025, rel=0.1)
+
+
+def test_the_voltage_drops_to_nothing_and_not_below() -> None:
+    one = Meter(MeterConfig(nominal_voltage_V=50.0), Noise(1, enabled=False), 0.0)
+    one.set_load(0.0, 1000.0, 3)
+    reading = one.reading(3600.0, "T")
+    assert reading.voltage_V is not None and reading.power_W is not None
+    assert (reading.voltage_V.L1, reading.power_W.total, reading.energy_Wh_import.total) == (0.0, 0.0, 0.0)
+    assert one.exported_Wh == 0.0

@@ -34,3 +34,7 @@ def test_the_edges_of_the_duty_cycle(duty: float, amps: float) -> None:
 )  # fmt: skip
 def test_what_a_car_takes_as_power_and_as_running(duty: float | None, ready: bool, running: bool) -> None:
     assert (pilot.is_power_ready(duty), pilot.is_running(duty)) == (ready, running)
+
+
+def test_more_than_80_a_are_told_as_80_a() -> None:
+    assert pilot.duty_from_current(1000.0) == pilot.duty_from_current(80.0) == 96.0
