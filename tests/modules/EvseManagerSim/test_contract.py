@@ -55,6 +55,12 @@ def test_every_certificate_of_the_chain_names_the_ocsp_responder(wallet: Wallet)
     assert [values.responder_url(certificate) for certificate in silent.chain] == [None] * 3
 
 
+@pytest.mark.parametrize("emaid", ["X" * 37, "X" * 65, "--", ""])
+def test_an_emaid_that_no_token_can_carry_gets_no_contract(wallet: Wallet, emaid: str) -> None:
+    with pytest.raises(ContractError, match="can be made"):
+        wallet.install(emaid, NOW)
+
+
 def test_authority_and_contract_are_kept_until_the_contract_has_expired(wallet: Wallet, tmp_path: Path) -> None:
     assert wallet.contract(EMAID, NOW) is None
     made = wallet.install(EMAID, NOW)
