@@ -36,6 +36,8 @@ from everest.runtime.mqtt import MqttTransport
 logger = logging.getLogger(__name__)
 
 COMMANDS = "everest.manager.commands"
+TAKING_PREFIX = (["run"], ["scenario"])
+"""Sub-commands that know `--prefix` themselves, and are told the one that is compiled in."""
 
 DIALECT = "wire dialect: B (default) of current EVerest, A of 2026.02 and older"
 NO_WARM_PARENT = "start each Python module by itself instead of forking it from one warm parent"
@@ -123,8 +125,10 @@ def main(arguments: Sequence[str] | None = None, *, prefix: str | None = None, p
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     command = extra_command(words)
-    if prefix is not None and command is None and words[:1] not in (["install"], ["new"]):
-        words = [*words[:1], "--prefix", prefix, *words[1:]] if words[:1] == ["run"] else ["--prefix", prefix, *words]
+    if prefix is not None and words[:1] in TAKING_PREFIX:
+        words = [*words[:1], "--prefix", prefix, *words[1:]]
+    elif prefix is not None and command is None and words[:1] not in (["install"], ["new"]):
+        words = ["--prefix", prefix, *words]
     set_up_logging()
     try:
         if words[:1] == ["run"]:

@@ -31,6 +31,7 @@ def build_parser() -> Parser:
     )
     add = parser.add_argument
     add("files", nargs="*", metavar="FILE", help="a scenario file, a folder of them, or the name of one of --list")
+    add("--prefix", type=Path, metavar="DIR", help="EVerest installation with the modules (default: this installation)")
     add("--virtual", action="store_true", help="virtual time: nobody waits, no socket is opened")
     add("--processes", action="store_true", help="every module is a process, over a mosquitto of its own")
     add("--junit", type=Path, metavar="FILE", help="write the verdicts as JUnit XML")
@@ -55,12 +56,13 @@ def main(words: Sequence[str]) -> int:
         parser.error("no scenario file is named")
     if arguments.virtual and arguments.processes:
         parser.error("--virtual is for modules in this process, not for --processes")
-    scenarios = loaded(arguments.files)
+    prefix = None if arguments.prefix is None else paths.resolve(arguments.prefix).prefix
+    scenarios = loaded(arguments.files, prefix)
     if arguments.check:
         say(f"nothing is wrong with {', '.join(scenario.file.name for scenario in scenarios)}")
         return 0
     with silence(not arguments.verbose):
-        outcomes = played(scenarios, arguments)
+        outcomes = played(scenarios, arguments, prefix)
     if arguments.junit is not None:
         write(arguments.junit, outcomes)
     passed = sum(outcome.passed for outcome in outcomes)
@@ -71,13 +73,13 @@ def main(words: Sequence[str]) -> int:
     return 0 if passed == len(scenarios) else 1
 
 
-def loaded(names: Sequence[str]) -> list[Scenario]:
+def loaded(names: Sequence[str], prefix: Path | None = None) -> list[Scenario]:
     """Every file that is named, each once. Raises ManagerError; what is wrong with all files is told at once."""
     scenarios: list[Scenario] = []
     problems: list[Problem] = []
     with TemporaryDirectory(prefix="everest-scenario-") as scratch:
         for file in dict.fromkeys(file for name in names for file in found(name)):
-            scenario, wrong = examine(file, Path(scratch))
+            scenario, wrong = examine(file, Path(scratch), prefix)
             problems += wrong
             scenarios += [scenario] if scenario is not None else []
     if problems:
@@ -102,17 +104,17 @@ def silence(wanted: bool) -> Iterator[None]:
             handler.setLevel(level)
 
 
-def played(scenarios: Sequence[Scenario], arguments: Namespace) -> list[Outcome]:
+def played(scenarios: Sequence[Scenario], arguments: Namespace, prefix: Path | None) -> list[Outcome]:
     """One after the other, until all are played or somebody says Ctrl-C."""
     outcomes = []
     for scenario in scenarios:
-        outcomes.append(one(scenario, arguments))
+        outcomes.append(one(scenario, arguments, prefix))
         if outcomes[-1].interrupted:
             break
     return outcomes
 
 
-def one(scenario: Scenario, arguments: Namespace) -> Outcome:
+def one(scenario: Scenario, arguments: Namespace, prefix: Path | None) -> Outcome:
     """Play one scenario and tell it as it goes."""
     say(f"{scenario.name} ({scenario.file})")
     outcome = Outcome(scenario)
@@ -141,6 +143,7 @@ def one(scenario: Scenario, arguments: Namespace) -> Outcome:
             frames=frames,
             write=trace.append if arguments.record is not None else None,
             outcome=outcome,
+            prefix=prefix,
         )
         if arguments.record is not None:
             keep(arguments.record, scenario.file.stem, trace, folder / OCPP_CONFIG)

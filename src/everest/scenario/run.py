@@ -44,13 +44,13 @@ class Addresses(NamedTuple):
     files: str
 
 
-def examine(file: Path, folder: Path) -> tuple[Scenario | None, list[Problem]]:
+def examine(file: Path, folder: Path, prefix: Path | None = None) -> tuple[Scenario | None, list[Problem]]:
     """Read a file and hold it against the stack that it wants: all that is wrong, at once. `folder` is for scratch."""
     scenario, findings = reading.look(file)
     if scenario is None:
         return None, findings.problems
     try:
-        stack, mistakes = changed(scenario, folder, NOWHERE)
+        stack, mistakes = changed(scenario, folder, NOWHERE, prefix)
     except ConfigError as error:
         return scenario, [*findings.problems, *error.problems]
     except ManagerError as error:
@@ -66,12 +66,14 @@ def examine(file: Path, folder: Path) -> tuple[Scenario | None, list[Problem]]:
 @dataclass(frozen=True)
 class Way:
     """How a scenario is played. `processes`: modules as processes over mosquitto, which is real time then; `quiet`:
-    without their log on the terminal; `write` takes the records of a recording (`everest.trace`)."""
+    without their log on the terminal; `write` takes the records of a recording (`everest.trace`); `prefix`: the EVerest
+    installation with the modules, None is this one."""
 
     virtual: bool
     processes: bool = False
     quiet: bool = True
     write: Callable[[Record], None] | None = None
+    prefix: Path | None = None
 
 
 def play(
@@ -85,6 +87,7 @@ def play(
     frames: list[Frame] | None = None,
     write: Callable[[Record], None] | None = None,
     outcome: Outcome | None = None,
+    prefix: Path | None = None,
 ) -> Outcome:
     """Play it. `folder` takes the files of the station and is the working directory meanwhile.
 
@@ -93,7 +96,7 @@ def play(
     `failure`, and so is Ctrl-C.
     """
     outcome = outcome or Outcome(scenario)
-    way = Way(virtual, processes, quiet, write)
+    way = Way(virtual, processes, quiet, write, prefix)
     with chdir(folder), StationLog() as log, asyncio.Runner(loop_factory=JumpLoop if virtual else None) as runner:
         try:
             runner.run(_play(outcome, folder, way, told, [] if frames is None else frames, log))
@@ -120,7 +123,7 @@ async def _play(outcome: Outcome, folder: Path, way: Way, told: Told, frames: li
 
     async with AsyncExitStack() as things:
         addresses = await things.enter_async_context(_reachable(csms, served, way.virtual))
-        stack = configured(scenario, folder, addresses.csms)
+        stack = configured(scenario, folder, addresses.csms, way.prefix)
         reading.against(scenario, Names.of(stack))
         if way.processes:
             stack, bus = await _over_mosquitto(things, stack, folder, watch, way)

@@ -21,20 +21,21 @@ from everest.scenario.model import Mistake, Scenario
 OCPP_CONFIG = "ocpp-scenario.json"
 
 
-def configured(scenario: Scenario, folder: Path, url: str) -> Stack:
+def configured(scenario: Scenario, folder: Path, url: str, prefix: Path | None = None) -> Stack:
     """The stack with the scenario's parameters; `folder` takes its files. Raises ManagerError."""
-    stack, mistakes = changed(scenario, folder, url)
+    stack, mistakes = changed(scenario, folder, url, prefix)
     if mistakes:
         raise ConfigError([scenario.problem(mistake) for mistake in mistakes])
     return stack
 
 
-def changed(scenario: Scenario, folder: Path, url: str) -> tuple[Stack, list[Mistake]]:
+def changed(scenario: Scenario, folder: Path, url: str, prefix: Path | None = None) -> tuple[Stack, list[Mistake]]:
     """The stack with those of the scenario's parameters that are right, and what is wrong with the others.
 
-    Raises ManagerError where there is no stack.
+    `prefix` is the EVerest installation whose modules and configurations are meant; None: this one. Raises
+    ManagerError where there is no stack.
     """
-    layout = paths.resolve()
+    layout = paths.resolve(prefix)
     named = scenario.station.config
     beside = None if named is None else scenario.file.parent / named
     file = paths.find_config(layout, str(beside) if beside is not None and beside.is_file() else named)
@@ -45,8 +46,9 @@ def changed(scenario: Scenario, folder: Path, url: str) -> tuple[Stack, list[Mis
         keys, wrong = settings.with_keys(base, scenario.station.ocpp)
         mistakes += [Mistake(("station", "ocpp", *place), text, fix) for place, text, fix in wrong]
         stack = with_parameter(stack, module.id, "ChargePointConfigPath", _written(scenario, folder, keys, url))
-    for module in stack.modules_named("EvseManagerSim"):
-        stack = with_parameter(stack, module.id, "noise_seed", scenario.seed)
+    for module in stack.modules.values():
+        if "noise_seed" in stack.manifests[module.name].parameters:  # whatever name it is installed by
+            stack = with_parameter(stack, module.id, "noise_seed", scenario.seed)
     stack, wrong = settings.with_parameters(stack, scenario.station.modules)
     return stack, mistakes + [Mistake(("station", "modules", *place), text, fix) for place, text, fix in wrong]
 
