@@ -248,19 +248,16 @@ def balances(meter: str, readings: list[Sample]) -> Iterator[Balance]:
 
 def _balance(meter: str, points: list[Point]) -> Balance:
     low = high = middle = worst = 0.0
-    holds: bool | None = True if len(points) > 1 else None
-    fault = ""
+    fault = next((_fall(points[0], *pair) for pair in pairwise(points) if pair[1].energy_Wh < pair[0].energy_Wh), "")
+    holds = None if len(points) == 1 else not fault
     for before, now in pairwise(points):
         least, mean, most = _between(before, now)
         low, middle, high = low + least, middle + mean, high + most
-        if now.energy_Wh < before.energy_Wh:
-            holds, fault = False, fault or _fall(points[0], before, now)
         counted = now.energy_Wh - points[0].energy_Wh
         apart = max(low - counted, counted - high, 0.0)
         worst = max(worst, apart)
         if holds and now.t - before.t > MAX_GAP_S and now.energy_Wh > before.energy_Wh:
             holds = None
-            break
         holds = holds and apart <= TOLERANCE_WH + TOLERANCE_SHARE * abs(counted)
     counted = points[-1].energy_Wh - points[0].energy_Wh
     return Balance(meter, len(points), points[-1].t - points[0].t, counted, middle, worst, holds, fault)

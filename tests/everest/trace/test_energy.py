@@ -103,6 +103,11 @@ def test_a_register_that_is_lower_after_an_outage_was_reset() -> None:
     assert [result.holds for result in check(records(before + after))] == [True, True]
 
 
+def test_a_fall_is_named_in_thin_readings_too() -> None:
+    (result,) = check(records([Sample(t, energy, 7200.0) for t, energy in ((0.0, 0.0), (5.0, 10.0), (10.0, 4.0))]))
+    assert "the register fell from 10.0 to 4.0 Wh" in str(result)
+
+
 def test_what_was_wrong_stays_wrong_when_the_readings_grow_thin() -> None:
     readings = [*charging(factor=2.0), Sample(200.0, 1000.0, 11000.0)]
     assert balance("meter", readings).holds is False
