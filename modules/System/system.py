@@ -33,7 +33,7 @@ from .host import Host
 from .log_upload import LogUploader
 from .plan import Plans
 from .transfer import Limits, NetworkTransfer
-from .workspace import Workspace
+from .workspace import Workspace, writable
 
 log = logging.getLogger(__name__)
 
@@ -83,16 +83,16 @@ class System(Module):
     def __init__(self, context: ModuleContext) -> None:
         super().__init__(context)
         self.boot_reason = BootReasonStore(self.optional_connection("store", KvsClient))
+        state, folder = (str(self.config[key]) for key in ("StatePath", "LogPath"))
         self.host = Host(
             transfer=NetworkTransfer(self._limits()),
             spawn=self.spawn,
             now=self.clock.now,
             default_retries=float(self.config["DefaultRetries"]),
             default_interval=float(self.config["DefaultRetryInterval"]),
-            workspace=Workspace(f"{Path.cwd()} {self.info.id}"),
+            workspace=Workspace(f"{Path.cwd()} {self.info.id}", writable(Path(state)) if state else None),
         )
         main = SystemMain(self)
-        state, folder = (str(self.config[key]) for key in ("StatePath", "LogPath"))
         self._plans = Plans(Path(state) / f"firmware_update_{self.info.id}.json" if state else None)
         self.firmware = FirmwareUpdater(
             self.host,
@@ -110,7 +110,7 @@ class System(Module):
         self.provide("main", main)
 
     async def init(self) -> None:
-        """See what earlier lives left in the temporary directory, before a command adds to it."""
+        """See what transfers of earlier lives left, before a command adds to it."""
         self._leftovers = self.host.workspace.leftovers()
 
     async def ready(self) -> None:

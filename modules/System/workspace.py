@@ -1,4 +1,4 @@
-"""The folder of this module's transfers in the temporary directory, and what a killed process left there.
+"""The folder of this module's transfers, and what a killed process left there.
 
 Lives here: `Workspace`. Its folder carries the name of its owner (user, working directory, module id) and is locked as
 long as the process lives, however that ends. So at the next start everything in an unlocked folder of the same owner
@@ -21,7 +21,8 @@ MOST_INSTANCES = 100
 
 
 class Workspace:
-    """`owner`: whatever tells this module from others on the machine. `base`: the temporary directory."""
+    """`owner`: whatever tells this module from others on the machine. `base`: where the folder is made; None means the
+    temporary directory."""
 
     def __init__(self, owner: str, base: Path | None = None) -> None:
         digest = hashlib.sha256(f"{os.getuid()} {owner}".encode(errors="surrogatepass")).hexdigest()[:12]
@@ -69,6 +70,13 @@ class Workspace:
                 folder.rmdir()
             os.close(descriptor)
             self._locked = None
+
+
+def writable(folder: Path) -> Path | None:
+    """The folder, which is made if need be; None: files cannot be made in it."""
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK) else None
 
 
 def _lock(folder: Path) -> int | None:

@@ -18,11 +18,11 @@ from tests.support.stack import Station, station_config
 HALF = len(CONTENT) // 2
 
 
-async def half_of_it(temporary: Path) -> Path:
+async def half_of_it(folder: Path) -> Path:
     """The part on disk, as soon as it is what the server sent."""
     async with asyncio.timeout(20):
         while True:
-            for path in temporary.glob("everest-System-*/firmware-*"):
+            for path in folder.rglob("everest-System-*/firmware-*"):
                 if path.stat().st_size == HALF:
                     return path
             await asyncio.sleep(0.02)
@@ -44,12 +44,12 @@ async def test_the_csms_hears_the_end_of_an_update_that_kill_9_cut_off(
             await csms.wait_for_call("StatusNotification", lambda told: told["connectorId"] == 2)
             location = f"http://127.0.0.1:{served.port}/firmware.bin"
             await csms.call(call.UpdateFirmware(location=location, retrieve_date=datetime.now(UTC).isoformat()))
-            part = await half_of_it(temporary)
+            part = await half_of_it(tmp_path)
             (part.parent / "firmware-of-an-earlier-life").write_text("left")
             station.kill_module("system")
             await station.wait_for_exit()
             await station.stop()
-            assert part.exists()
+            assert part.exists() and not list(temporary.glob("everest-System-*"))
             async with Station(config, mosquitto.port):
                 await csms.wait_for(
                     lambda: (

@@ -110,7 +110,7 @@ async def test_a_plan_holds_what_was_asked_and_nobody_else_reads_it(machine: Mac
         request = signed(retrieve_timestamp=at(100), retries=4, retry_interval_s=9)
         await system.update(**request)
         assert machine.plan["request"] == request
-        [file] = machine.state.iterdir()
+        [file] = (entry for entry in machine.state.iterdir() if entry.is_file())
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
@@ -370,7 +370,7 @@ async def test_what_another_writing_left_half_done_does_not_hinder_the_next(mach
     (machine.state / "firmware_update_system.json.new").write_text("half")
     async with machine.life() as system:
         await system.update(**unsigned(retrieve_timestamp=at(100)))
-        assert [path.name for path in machine.state.iterdir()] == ["firmware_update_system.json"]
+        assert [path.name for path in machine.state.iterdir() if path.is_file()] == ["firmware_update_system.json"]
 
 
 async def test_an_update_in_the_last_moment_ends_nothing(machine: Machine) -> None:
