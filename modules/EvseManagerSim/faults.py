@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from .commands import shown
-
 BOARD_ERRORS = (
     "DiodeFault", "BrownOut", "EnergyManagement", "PermanentFault", "MREC2GroundFailure", "MREC3HighTemperature",
     "MREC4OverCurrentFailure", "MREC5OverVoltage", "MREC6UnderVoltage", "MREC8EmergencyStop",
@@ -113,10 +111,10 @@ def parse_injection(payload: str) -> Injection:
         raise InjectionError('expected {"error_type": "<name>", "raise": "true"|"false"}')
     raised = wish.get("raise", "false")
     if not isinstance(raised, str):
-        raise InjectionError(f'"raise" must be the string "true" or "false", not {shown(repr(raised))}')
+        raise InjectionError(f'"raise" must be the string "true" or "false", not {raised!r}')
     error_type = INJECTABLE.get(wish["error_type"])
     if error_type is None:
-        raise InjectionError(f"unknown error_type {shown(wish['error_type'])!r}")
+        raise InjectionError(f"unknown error_type {wish['error_type']!r}")
     return Injection(error_type, raised == "true")
 
 

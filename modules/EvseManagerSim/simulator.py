@@ -19,7 +19,7 @@ from everest.contracts.types.evse_manager import EVInfo
 
 from .board import RCD_LIMIT_MA, BoardReport, SimulatedBoard
 from .car import TICK_S, Car
-from .commands import CommandSyntaxError, NotNowError
+from .commands import CommandSyntaxError, NotNowError, shown
 from .cross_boot import PlugMemory
 from .dc_meter import DcMeter
 from .derate import DcDerate, PlugTemperature
@@ -151,7 +151,7 @@ class Simulator:
         try:
             injection = parse_injection(payload)
         except InjectionError as error:
-            log.error("carsim/error ignored: %s", error)
+            log.error("carsim/error ignored: %s", shown(str(error)))
             return
         await self._set_error(injection.type, injection.raised)
         if injection.type == DIODE_FAULT and injection.raised and self._board.car_pilot == "A":
