@@ -149,6 +149,8 @@ def _step(source: SourceFile, findings: Findings, place: Place, item: Any, numbe
     kind = steps.KINDS[name]
     before = len(findings.problems)
     _check(source, findings, place, item, {name: kind.check, **kind.options})
+    for key, fix in steps.without_unit(item):
+        findings.add(source.problem((*place, key), f"cannot be {item[key]!r}", fix))
     options = {key: value for key, value in item.items() if key != name}
     if len(findings.problems) == before:
         _add(source, findings, place, vocabulary.mistakes(name, item[name], options))

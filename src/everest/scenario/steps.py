@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,10 +45,18 @@ def is_number(value: Any) -> str:
 
 
 def is_time(value: Any) -> str:
-    """A time has a unit: a bare number would be one that everybody reads otherwise."""
-    if _is_bare(value):
-        return f"write its unit: {value} s"
+    """With its unit, or seconds that `choose` has picked; what stands in a file must have one (`without_unit`)."""
     return "" if matching.seconds(value) is not None else "write a time, for example 10 s, 2 min or 500 ms"
+
+
+def without_unit(item: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Key and fix of each time of a step that is a bare number: everybody reads it otherwise."""
+    for key in ("wait", "within", "for"):
+        if _is_bare(item.get(key)):
+            yield key, f"write its unit: {item[key]} s"
+    network = item.get("network")
+    if isinstance(network, dict) and _is_bare(network.get("late")):
+        yield "network", f"write {{late: {network['late']} s}}"
 
 
 def _is_bare(value: Any) -> bool:
@@ -57,8 +65,6 @@ def _is_bare(value: Any) -> bool:
 
 def is_wait(value: Any) -> str:
     """A length, or `until 22:00`."""
-    if _is_bare(value):
-        return is_time(value)
     until = isinstance(value, str) and MOMENT.fullmatch(value) is not None
     return "" if until or not is_time(value) else "write a time, for example 10 s or 2 min, or `until 22:00`"
 
@@ -121,8 +127,7 @@ def one_of(*words: str) -> Check:
 
 def is_network(value: Any) -> str:
     if isinstance(value, dict):
-        late = value["late"] if list(value) == ["late"] else None
-        return f"write {{late: {late if _is_bare(late) else 5} s}}" if is_time(late) else ""
+        return "" if list(value) == ["late"] and not is_time(value["late"]) else "write {late: 5 s}"
     return one_of(*NETWORKS)(value) + (" or {late: 5 s}" if value not in NETWORKS else "")
 
 
