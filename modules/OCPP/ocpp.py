@@ -363,15 +363,19 @@ class OCPP(Module):
 
     # --- commands and external topics --------------------------------------------------------------------------------
 
-    async def stop_core(self) -> bool:
+    async def stop_for_reset(self) -> None:
+        """Stop the charge point, which goes on taking what the EVSEs tell: a transaction may begin before all ends."""
+        await self.core.stop(taking_events=True)
+        self.publish_connection(False)
+
+    async def stop_by_command(self) -> bool:
         """Stop the charge point; session events are dropped until it is restarted."""
+        if await self.initialised() is None:
+            return False
         self._gates.shut()
         stopped = await self.core.stop()
         self.publish_connection(False)
         return stopped
-
-    async def stop_by_command(self) -> bool:
-        return await self.initialised() is not None and await self.stop_core()
 
     async def restart_by_command(self) -> bool:
         if self.charge_point is None or not await self.charge_point.restart():

@@ -262,7 +262,7 @@ class Orders:
     async def reset(self, reset_type: m.ResetType) -> None:
         """Stop the core, then the station. The system module ends everything, this module included."""
         await asyncio.sleep(self._module.reset_stop_delay)
-        await self._module.stop_core()
+        await self._module.stop_for_reset()
         await attempt(self._module.system.reset(system.ResetType(reset_type.value), False), "reset", None)
 
     # --- what the bus is told ----------------------------------------------------------------------------------------

@@ -195,6 +195,8 @@ class ChargePoint(Registration, EventHandlers, Information, ProtocolMethods):
         async with self._life:
             if self._started:
                 return False
+            if self._stopped:  # taking events
+                await self._end(silently=True)
             await self._init(connector_status_map or {}, resuming_session_ids)
             await self._start(reason, start_connecting)
             return True
@@ -209,9 +211,11 @@ class ChargePoint(Registration, EventHandlers, Information, ProtocolMethods):
         if start_connecting:
             network.connect()
 
-    async def stop(self) -> bool:
+    async def stop(self, *, taking_events: bool = False) -> bool:
         """Ask for the end of all transactions (reason Other), then go offline and close everything. False if stopped.
 
+        `taking_events`, before a reset: the store stays open, and what the EVSEs still tell is kept for the next
+        start, a transaction that begins in the last moment too. `close` follows.
         Ending the process is not this: use `close`, and open transactions are taken up by the next start.
         """
         async with self._life:
@@ -221,8 +225,19 @@ class ChargePoint(Registration, EventHandlers, Information, ProtocolMethods):
             for transaction in core.transactions.all_active():
                 await self.callbacks.ask("stop_transaction", transaction.connector, Reason.Other, default=False)
             self._stopped = True
-            await self._end(silently=False)
+            if taking_events:
+                await self._go_offline(core, silently=False)
+            else:
+                await self._end(silently=False)
             return True
+
+    async def _go_offline(self, core: Core, *, silently: bool) -> None:
+        network, self._network, self._started = self._network, None, False
+        if network is not None:
+            await network.close(silently=silently)
+        core.context.dispatcher.disconnected()
+        if not silently:
+            await core.context.lanes.drain()
 
     async def restart(
         self,
@@ -243,14 +258,10 @@ class ChargePoint(Registration, EventHandlers, Information, ProtocolMethods):
 
     async def _end(self, *, silently: bool) -> None:
         """Close all of a run; the readings, errors and callbacks stay for the next one."""
-        core, network = self._core, self._network
-        self._core, self._network, self._started = None, None, False
+        core, self._core = self._core, None
         self._ended = self._ended or core is not None
-        if network is not None:
-            await network.close(silently=silently)
         if core is not None:
-            if not silently:
-                await core.context.lanes.drain()
+            await self._go_offline(core, silently=silently)
             await core.context.dispatcher.close()
             await core.context.tasks.close()
             await core.context.message_log.close()

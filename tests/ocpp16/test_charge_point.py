@@ -98,6 +98,33 @@ async def test_restart_runs_the_boot_procedure_again_and_sends_what_waited() -> 
     assert [p["type"] for p in station.csms.requests("SecurityEventNotification")] == ["StartupOfTheDevice"] * 2
 
 
+async def test_stop_before_a_reset_keeps_a_transaction_that_begins_in_the_last_moment() -> None:
+    async with Station() as station:
+        await station.boot()
+        assert await station.charge_point.stop(taking_events=True)
+        assert station.asked_for("connection_state_changed")[-1][0] is False
+        await station.begin()
+        await settled(100)
+        assert station.csms.requests("StartTransaction") == []
+        await station.charge_point.close()
+        assert await station.charge_point.start()
+        await settled(10)
+        assert len(station.csms.requests("StartTransaction")) == 1
+        assert [told["reason"] for told in station.csms.requests("StopTransaction")] == ["PowerLoss"]
+
+
+async def test_who_was_stopped_before_a_reset_that_never_came_can_be_started_or_stopped_for_good() -> None:
+    async with Station() as station:
+        await station.boot()
+        await station.charge_point.stop(taking_events=True)
+        assert await station.charge_point.restart()
+        await settled(10)
+        assert len(station.csms.requests("BootNotification")) == 2
+        await station.charge_point.stop(taking_events=True)
+        assert await station.charge_point.stop()
+        assert not await station.charge_point.stop()
+
+
 async def test_close_is_a_power_loss_that_asks_nobody() -> None:
     async with Station() as station:
         await station.boot()

@@ -221,6 +221,21 @@ async def test_a_reset_stops_the_core_and_then_the_station(tmp_path: Path, csms:
     assert order == {"type": "Hard", "scheduled": False}
 
 
+async def test_a_transaction_that_begins_before_a_reset_has_ended_everything_is_not_lost(
+    tmp_path: Path, csms: CentralSystem
+) -> None:
+    async with OcppBench(tmp_path, csms) as bench:
+        await csms.call(call.Reset(type="Hard"))
+        await bench.bus.next_call("system/main", "reset")
+        bench.start_transaction(session="in the last moment")
+        await bench.bus.until(lambda: len(bench.bus.published("ocpp_generic", "ocpp_transaction_event")) == 1)
+        assert csms.calls("StartTransaction") == []
+    async with OcppBench(tmp_path, csms):
+        await csms.wait_for_call("StopTransaction")
+    assert len(csms.calls("StartTransaction")) == 1
+    assert csms.calls("StopTransaction")[0]["reason"] == "PowerLoss"
+
+
 async def test_availability_is_ordered_from_the_whole_evse(tmp_path: Path, csms: CentralSystem) -> None:
     async with OcppBench(tmp_path, csms) as bench:
         answer = await csms.call(call.ChangeAvailability(connector_id=1, type="Inoperative"))
