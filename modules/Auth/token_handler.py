@@ -241,7 +241,7 @@ class TokenHandler:
         )
         if result.reservation_id is not None:
             self._reservations.use(result.reservation_id)
-        await self._evses.authorize_response(evse.id, token, result)
+        await self._evses.authorize_response(evse.id, told, result)
 
     async def _connection_timeout(self, evse: Evse, token: ProvidedIdToken) -> None:
         if evse.transaction_active or evse.identifier is None:
