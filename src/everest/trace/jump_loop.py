@@ -89,11 +89,23 @@ class JumpLoop(asyncio.SelectorEventLoop):
     def call_at(  # type: ignore[override]
         self, when: float, callback: Any, *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        """Timers of one microsecond fire in one turn, and in the order in which they were set."""
+        """Timers of one microsecond fire in one turn, and in the order in which they were set.
+
+        What is to come later comes later, however soon: who waits for what is left of a time would wait for ever.
+        """
         moment = round(when, DIGITS)
+        if moment <= self._now < when:
+            moment = round(self._now + GRID, DIGITS)
         before = self._timers[moment]
         self._timers[moment] += 1
         return super().call_at(moment + min(before * STEP, GRID / 3), callback, *args, context=context)
+
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Any, *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        when = self._now + delay
+        later = when if delay <= 0.0 else max(when, math.nextafter(self._now, math.inf))
+        return self.call_at(later, callback, *args, context=context)
 
     def take_turn(self) -> None:
         """Another turn begins."""

@@ -148,3 +148,16 @@ def test_timers_of_one_moment_fire_in_the_order_in_which_they_were_set() -> None
 
     jump_loop.run(main())
     assert fired == list(range(20))
+
+
+@pytest.mark.parametrize("delay", [1e-300, 1e-12, 3e-7, 9e-7])
+def test_time_passes_for_who_waits_for_however_little(delay: float) -> None:
+    async def wait() -> float:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(60.936958)
+        before = loop.time()
+        async with asyncio.timeout(1):
+            await asyncio.sleep(delay)
+        return loop.time() - before
+
+    assert 0.0 < jump_loop.run(wait()) < 2e-6
