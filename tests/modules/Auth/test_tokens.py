@@ -16,7 +16,8 @@ async def test_an_accepted_swipe_authorizes_the_first_free_evse() -> None:
     async with Station() as station:
         await station.swipe(token())
         assert station.statuses() == START
-        assert station.authorized() == [(1, {"provided_token": token(), "validation_result": accepted()})]
+        told = {**token(), "connectors": [1]}  # station 2.5: the EVSE's events show it as Auth passed it
+        assert station.authorized() == [(1, {"provided_token": told, "validation_result": accepted()})]
 
 
 async def test_the_start_is_announced_with_the_evse_and_an_empty_list_of_messages() -> None:
