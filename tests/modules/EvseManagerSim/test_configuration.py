@@ -60,7 +60,7 @@ def test_the_manifest_refuses_what_one_key_alone_cannot_be(key: str, value: Any)
             "ocmf_key: /proc/x.pem cannot be used: [Errno 2] No such file or directory: '/proc/x.pem'; name a PEM file",
         ),
         ({"meter_signing": "OCMF", "ocmf_key": "."}, "Is a directory"),
-        ({"meter_signing": "OCMF", "ocmf_key": "\0"}, "null byte"),
+        ({"meter_signing": "OCMF", "ocmf_key": "\0"}, "embedded null"),
     ],
 )
 async def test_a_configuration_that_cannot_be_is_refused_at_the_start_in_one_line(
